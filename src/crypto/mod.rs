@@ -1,0 +1,3 @@
+//! Keys, message authentication, comparison and the operation's random stream, over RustCrypto's primitives.
+
+pub mod secret;

@@ -1,0 +1,116 @@
+//! Values that are zeroised when dropped and that `Debug` does not show.
+
+use std::fmt;
+
+use minicbor::bytes::ByteArray;
+use minicbor::{CborLen, Decode, Decoder, Encode, Encoder};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, Zeroizing};
+
+/// `N` secret bytes, compared in constant time.
+#[derive(Clone)]
+pub struct Secret<const N: usize>(Zeroizing<[u8; N]>);
+
+impl<const N: usize> Secret<N> {
+    /// Takes over `bytes`; a copy that the caller keeps is the caller's to wipe.
+    pub fn new(bytes: [u8; N]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The bytes themselves.
+    pub fn expose(&self) -> &[u8; N] {
+        &self.0
+    }
+}
+
+impl<const N: usize> fmt::Debug for Secret<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl<const N: usize> PartialEq for Secret<N> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(other.0.as_slice()).into()
+    }
+}
+
+impl<const N: usize> Eq for Secret<N> {}
+
+impl<C, const N: usize> Encode<C> for Secret<N> {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.bytes(self.0.as_slice())?.ok()
+    }
+}
+
+impl<'b, C, const N: usize> Decode<'b, C> for Secret<N> {
+    fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let mut bytes: [u8; N] = ByteArray::<N>::decode(d, ctx)?.into();
+        let secret = Self::new(bytes);
+        bytes.zeroize();
+        Ok(secret)
+    }
+}
+
+impl<C, const N: usize> CborLen<C> for Secret<N> {
+    fn cbor_len(&self, ctx: &mut C) -> usize {
+        N.cbor_len(ctx).saturating_add(N)
+    }
+}
+
+/// Secret text: a code, a token, a secret in base32. Serialises as the text, since replies exist to show it once.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct SecretString(Zeroizing<String>);
+
+impl SecretString {
+    /// The text itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for SecretString {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl From<&str> for SecretString {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl fmt::Debug for SecretString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretString(..)")
+    }
+}
+
+impl Serialize for SecretString {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretString {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_byte() {
+        assert_eq!(format!("{:?}", Secret::new([7; 4])), "Secret(..)");
+        assert_eq!(format!("{:?}", SecretString::from("7777")), "SecretString(..)");
+    }
+}
