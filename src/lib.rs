@@ -23,7 +23,44 @@
     )
 )]
 
+mod caller;
+pub mod commands;
+mod context;
 pub mod crypto;
+mod denial;
+pub mod drivers;
+mod engine;
+mod error;
+pub mod event;
 pub mod limits;
+
+mod operation;
 pub mod otp;
+pub mod policy;
+mod profiles;
+mod record;
+mod reply;
 pub mod store;
+mod token;
+mod user_key;
+
+pub use caller::{Caller, Expectation, Subject};
+pub use context::Context;
+pub use crypto::keys::{KeyId, KeyRing};
+pub use crypto::secret::SecretString;
+pub use denial::{Denial, DenialCode, Surface};
+pub use engine::Engine;
+pub use error::{ConfigError, Error};
+pub use event::{Event, EventKind};
+pub use operation::{Operation, Want};
+pub use policy::{Odds, Policy};
+pub use record::Record;
+pub use record::budget::Budget;
+pub use record::enrollment::FactorKind;
+pub use record::recovery::HashedForm;
+pub use reply::{
+    AccessGrant, Empty, Finished, Granted, MfaRequired, Outcome, Refusal, Replied, Reply, RequirementType,
+    Requirements, Verified, VerifyReply,
+};
+pub use token::{Scopes, UnknownScope};
+pub use user_key::{UserKey, UserKeyError};

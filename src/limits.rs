@@ -22,6 +22,8 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 pub const TOKEN_BYTES_MAX: usize = 4096;
 /// A typed code before spaces and dashes are stripped, bytes.
 pub const TYPED_CODE_BYTES_MAX: usize = 128;
+/// A recovery code after spaces and dashes are stripped, characters.
+pub const RECOVERY_CODE_CHARS_MAX: usize = 64;
 /// An `otpauth` URI, bytes.
 pub const URI_BYTES_MAX: usize = 2048;
 

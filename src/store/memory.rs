@@ -7,16 +7,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{AsyncStore, BoxFuture, Loaded, New, Scan, Store, StoreError, Swapped, Version, Write};
 
-const SHARDS: usize = 64;
-
 /// A shard on cache lines of its own, so that two threads with different users do not share one.
 #[derive(Default)]
 #[repr(align(128))]
 struct Shard(Mutex<HashMap<Vec<u8>, Loaded>>);
 
-/// Records in memory, in 64 shards that lock apart from each other.
+/// Records in memory, in shards that lock apart from each other.
 pub struct Memory {
-    shards: Vec<Shard>,
+    shards: [Shard; 64],
     hasher: RandomState,
 }
 
@@ -35,13 +33,14 @@ impl std::fmt::Debug for Memory {
 impl Memory {
     /// An empty store.
     pub fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Shard::default()).collect(), hasher: RandomState::new() }
+        Self { shards: std::array::from_fn(|_| Shard::default()), hasher: RandomState::new() }
     }
 
     /// Nothing in a critical section can leave a shard half-written, so a lock that a panic poisoned is still sound.
     fn shard(&self, key: &[u8]) -> MutexGuard<'_, HashMap<Vec<u8>, Loaded>> {
-        let at = usize::try_from(self.hasher.hash_one(key)).unwrap_or_default() % SHARDS;
-        lock(&self.shards[at])
+        let [first, rest @ ..] = &self.shards;
+        let at = usize::from(self.hasher.hash_one(key).to_le_bytes()[0]).checked_rem(self.shards.len());
+        lock(at.and_then(|at| rest.get(at)).unwrap_or(first))
     }
 }
 

@@ -1,0 +1,207 @@
+//! From a record and a call to a decision: token and expectation checked, attempt charged, handler run on a copy.
+
+use super::{Call, Charge};
+use crate::caller::{Authority, Expectation};
+use crate::context::{Context, Persist};
+use crate::denial::DenialCode;
+use crate::error::Error;
+use crate::event::EventKind;
+use crate::limits::{CLOCK_DRIFT_MS_MAX, SUSPECT_FAILURES};
+use crate::policy::Policy;
+use crate::record::Record;
+use crate::record::budget::{Bucket, Buckets, Budget};
+use crate::reply::Refusal;
+use crate::token::Dead;
+
+/// What a call came to, and what is left of it in the record.
+pub(crate) struct Decision<R> {
+    pub(crate) result: Result<R, Refusal>,
+    pub(crate) change: Change,
+}
+
+/// What becomes of the record.
+#[expect(clippy::large_enum_variant, reason = "one a call, moved once")]
+pub(crate) enum Change {
+    None,
+    Write(Record),
+    Delete,
+}
+
+/// Runs `call` on what was found. A record that did not change is not written.
+pub(crate) fn decide<R>(
+    call: &dyn Call<R>,
+    found: Option<Record>,
+    context: &mut Context<'_>,
+) -> Result<Decision<R>, Error> {
+    let is_absent = found.is_none();
+    let before = match found {
+        Some(record) => record,
+        None => Record::new(&mut context.stream)?,
+    };
+    report_clock(&before, context);
+    if let Err(refusal) = admit(&before, is_absent, context) {
+        let kept = super::kept_answer::find(&before, context).filter(|_| refusal.is_spent);
+        let again = kept.and_then(|kept| call.again(kept.expose(), context));
+        return Ok(refused(again.unwrap_or_else(|| Err(refusal.into_denial(context)))));
+    }
+    if let Some(again) =
+        super::kept_answer::find(&before, context).and_then(|kept| call.again(kept.expose(), context))
+    {
+        return Ok(refused(again));
+    }
+    let charge = match call.charge(&before, context) {
+        Ok(charge) => charge,
+        Err(refusal) => return Ok(refused(Err(refusal))),
+    };
+    if let Some(wait_ms) = wait_ms(&charge, &before.buckets, context.policy, context.now_ms) {
+        let retry_after_s = wait_ms.div_ceil(1_000);
+        context.event(EventKind::LimitReached { retry_after_s });
+        let denial = context.deny(DenialCode::TooManyAttempts).retry_after_s(retry_after_s);
+        return Ok(refused(Err(denial.into())));
+    }
+    let mut work = before.clone();
+    charge.take(&mut work, context);
+    let charged = (charge != Charge::default()).then(|| work.clone());
+    let result = call.apply(&mut work, context);
+    let changed = match &result {
+        Ok(_) => {
+            charge.give_back(&before, &mut work, context.policy);
+            Some(work)
+        }
+        Err(Refusal::Denied(denial)) if denial.counted => charged,
+        Err(_) => None,
+    };
+    if let (Err(_), Some(charged)) = (&result, &changed) {
+        report_failures(charged, &charge, context);
+    }
+    let change = match (changed, context.persist) {
+        _ if is_absent && !call.allows().creates => Change::None,
+        (Some(_), Persist::Delete) => Change::Delete,
+        (Some(record), Persist::Always) => Change::Write(record),
+        (Some(record), Persist::IfChanged) if record != before => Change::Write(record),
+        (Some(_), Persist::IfChanged) | (None, _) => Change::None,
+    };
+    Ok(Decision { result, change })
+}
+
+fn refused<R>(result: Result<R, Refusal>) -> Decision<R> {
+    Decision { result, change: Change::None }
+}
+
+/// Why a caller is not admitted; worded only once it is known that no answer was kept.
+struct NotAdmitted {
+    code: DenialCode,
+    is_spent: bool,
+}
+
+impl NotAdmitted {
+    fn into_denial(self, context: &Context<'_>) -> Refusal {
+        context.deny(self.code).into()
+    }
+}
+
+impl From<DenialCode> for NotAdmitted {
+    fn from(code: DenialCode) -> Self {
+        Self { code, is_spent: false }
+    }
+}
+
+/// Checks the caller against the record: a token's life, or what the host expects.
+fn admit(record: &Record, is_absent: bool, context: &mut Context<'_>) -> Result<(), NotAdmitted> {
+    match (context.token(), &context.caller.authority) {
+        (Some(_), _) if is_absent => Err(DenialCode::TokenExpired.into()),
+        (Some(token), _) => match token.check(record, context.now_ms) {
+            Ok(()) => Ok(()),
+            Err(Dead::Revoked | Dead::Expired) => Err(DenialCode::TokenExpired.into()),
+            Err(Dead::Spent) => Err(NotAdmitted { code: DenialCode::TokenExpired, is_spent: true }),
+        },
+        (None, Authority::Host { .. }) => {
+            if context.caller.facts.expects == Expectation::Enrolled && !record.is_established() {
+                context.event(EventKind::RecordMissing);
+                return Err(DenialCode::RecordMissing.into());
+            }
+            Ok(())
+        }
+        (None, Authority::Token { .. }) => Err(DenialCode::TokenMalformed.into()),
+    }
+}
+
+fn report_clock(record: &Record, context: &mut Context<'_>) {
+    let by_ms = record.seen_ms.saturating_sub(context.now_ms);
+    if by_ms > CLOCK_DRIFT_MS_MAX {
+        context.event(EventKind::ClockWentBackwards { by_ms });
+    }
+}
+
+/// Says that the first factor is suspect, or an authenticator disabled, by the failure that made it so.
+fn report_failures(record: &Record, charge: &Charge, context: &mut Context<'_>) {
+    if record.failures == SUSPECT_FAILURES {
+        context.event(EventKind::FirstFactorSuspect);
+    }
+    for enrollment in
+        record.enrollments.iter().filter(|enrollment| charge.tested.contains(&enrollment.suffix))
+    {
+        if context.policy.disable_after == Some(enrollment.failures) {
+            context.event(EventKind::AuthenticatorDisabled { authenticator: enrollment.authenticator_id() });
+        }
+    }
+}
+
+/// How long until the buckets hold the charge; `None` where they do.
+fn wait_ms(charge: &Charge, buckets: &Buckets, policy: &Policy, now_ms: u64) -> Option<u64> {
+    let mut buckets = *buckets;
+    charge
+        .parts(&mut buckets, policy)
+        .into_iter()
+        .flatten()
+        .map(|(bucket, budget, attempts)| bucket.wait_ms(budget, attempts, now_ms).unwrap_or(u64::MAX))
+        .max()
+        .filter(|wait_ms| *wait_ms > 0)
+}
+
+impl Charge {
+    /// The buckets that are charged, each with its budget and how many attempts.
+    fn parts<'a>(
+        &self,
+        buckets: &'a mut Buckets,
+        policy: &Policy,
+    ) -> [Option<(&'a mut Bucket, Budget, u32)>; 3] {
+        let budgets = &policy.budgets;
+        let codes = (self.codes > 0).then_some(self.codes);
+        [
+            codes.map(|codes| (&mut buckets.codes, budgets.codes, codes)),
+            codes.zip(budgets.codes_slow).map(|(codes, slow)| (&mut buckets.codes_slow, slow, codes)),
+            (self.recovery > 0).then_some((&mut buckets.recovery, budgets.recovery, self.recovery)),
+        ]
+    }
+
+    fn take(&self, record: &mut Record, context: &Context<'_>) {
+        if *self == Self::default() {
+            return;
+        }
+        for (bucket, budget, attempts) in
+            self.parts(&mut record.buckets, context.policy).into_iter().flatten()
+        {
+            bucket.charge(budget, attempts, context.now_ms);
+        }
+        record.failures = record.failures.saturating_add(1);
+        for enrollment in
+            record.enrollments.iter_mut().filter(|enrollment| self.tested.contains(&enrollment.suffix))
+        {
+            enrollment.failures = enrollment.failures.saturating_add(1);
+        }
+    }
+
+    /// Gives back what [`Charge::take`] took. The handler has set back the failures of what was passed.
+    fn give_back(&self, before: &Record, record: &mut Record, policy: &Policy) {
+        for (bucket, budget, attempts) in self.parts(&mut record.buckets, policy).into_iter().flatten() {
+            bucket.give_back(budget, attempts);
+        }
+        for enrollment in
+            record.enrollments.iter_mut().filter(|enrollment| self.tested.contains(&enrollment.suffix))
+        {
+            let failures = before.enrollment(&enrollment.suffix).map_or(0, |before| before.failures);
+            enrollment.failures = enrollment.failures.min(failures);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The commands: what each is called, who may call it, how it is dispatched and charged.
+
+mod associate;
+mod authenticators;
+mod challenge;
+mod erase;
+mod import;
+mod kept_answer;
+mod passed;
+mod regenerate_recovery_codes;
+mod remove_authenticator;
+mod rename_authenticator;
+mod require;
+mod reseal;
+mod reset_mfa;
+mod revoke_tokens;
+mod unlock;
+mod verify_otp;
+mod verify_recovery_code;
+
+pub(crate) mod dispatch;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::context::Context;
+use crate::denial::Surface;
+use crate::record::Record;
+use crate::record::enrollment::Suffix;
+use crate::reply::{Refusal, Replied, Reply};
+use crate::token::Scopes;
+
+pub use associate::{Associate, Associated};
+pub use authenticators::{
+    AuthenticatorDetail, AuthenticatorView, Describe, Described, ListAuthenticators, Listed, Lock, Locks,
+};
+pub use challenge::{Challenge, Challenged};
+pub use erase::Erase;
+pub use import::{Import, ImportedOtp};
+pub use regenerate_recovery_codes::{RecoveryCodes, RegenerateRecoveryCodes};
+pub use remove_authenticator::{RemoveAuthenticator, Removed};
+pub use rename_authenticator::RenameAuthenticator;
+pub use require::{Require, RequireReply};
+pub use reseal::Reseal;
+pub use reset_mfa::ResetMfa;
+pub use revoke_tokens::RevokeTokens;
+pub use unlock::Unlock;
+pub use verify_otp::VerifyOtp;
+pub use verify_recovery_code::VerifyRecoveryCode;
+
+/// One request. Its serde form is the contract's body; unknown members are ignored (RFC 6749 section 3.2).
+pub trait Command: Serialize + DeserializeOwned + Send + 'static {
+    /// The name in JSON calls.
+    const NAME: &'static str;
+    /// Who may call it.
+    const ALLOWS: Allows;
+    /// What it answers.
+    type Reply: Reply + Send;
+
+    /// Decides, and changes the record. `record` is a copy: a refusal leaves nothing of what was done to it.
+    ///
+    /// # Errors
+    /// A refusal of CONTRACT section 3, or an [`crate::Error`].
+    fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<Self::Reply, Refusal>;
+
+    /// What an attempt costs, decided before the code is looked at.
+    ///
+    /// # Errors
+    /// A refusal that is the same whatever the code.
+    fn charge(&self, record: &Record, context: &Context<'_>) -> Result<Charge, Refusal> {
+        let _ = (record, context);
+        Ok(Charge::default())
+    }
+
+    /// The answer to an identical call within two minutes, from the secrets that were kept for it.
+    fn again(&self, kept: &str, context: &Context<'_>) -> Option<Result<Self::Reply, Refusal>> {
+        let _ = (kept, context);
+        None
+    }
+}
+
+/// Who may call a command, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allows {
+    /// The host, for a named user.
+    pub host: bool,
+    /// The bearer of an `mfa_token`.
+    pub mfa_token: bool,
+    /// The bearer of an access token with these scopes.
+    pub access: Option<Scopes>,
+    /// Whether it creates the record of a user of whom nothing is known.
+    pub creates: bool,
+    /// How its refusals are worded for the bearer of a token.
+    pub surface: Surface,
+}
+
+impl Allows {
+    const HOST: Self =
+        Self { host: true, mfa_token: false, access: None, creates: false, surface: Surface::Host };
+    const MFA_TOKEN: Self =
+        Self { host: false, mfa_token: true, access: None, creates: false, surface: Surface::Token };
+}
+
+/// What an attempt costs: charged before it is made, given back by its success.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Charge {
+    /// Attempts from the budgets of 6-digit codes.
+    pub codes: u32,
+    /// Attempts from the budget of recovery codes.
+    pub recovery: u32,
+    /// The enrollments whose codes are tested.
+    pub tested: Vec<Suffix>,
+}
+
+/// A command as the dispatcher sees it, whatever its answer is turned into.
+pub(crate) trait Call<R>: Send {
+    fn name(&self) -> &'static str;
+    fn allows(&self) -> Allows;
+    fn body(&self) -> Vec<u8>;
+    fn charge(&self, record: &Record, context: &Context<'_>) -> Result<Charge, Refusal>;
+    fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<R, Refusal>;
+    fn again(&self, kept: &str, context: &Context<'_>) -> Option<Result<R, Refusal>>;
+}
+
+/// A call from Rust, answered with the command's own type.
+pub(crate) struct Typed<C>(pub(crate) C);
+
+/// A call by name, answered with the contract's JSON.
+pub(crate) struct Named<C>(C);
+
+macro_rules! call {
+    ($wrapper:ident, $reply:ty, $convert:expr) => {
+        impl<C: Command> Call<$reply> for $wrapper<C> {
+            fn name(&self) -> &'static str {
+                C::NAME
+            }
+            fn allows(&self) -> Allows {
+                C::ALLOWS
+            }
+            fn body(&self) -> Vec<u8> {
+                serde_json::to_vec(&self.0).unwrap_or_default()
+            }
+            fn charge(&self, record: &Record, context: &Context<'_>) -> Result<Charge, Refusal> {
+                self.0.charge(record, context)
+            }
+            fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<$reply, Refusal> {
+                self.0.apply(record, context).map($convert)
+            }
+            fn again(&self, kept: &str, context: &Context<'_>) -> Option<Result<$reply, Refusal>> {
+                self.0.again(kept, context).map(|result| result.map($convert))
+            }
+        }
+    };
+}
+
+call!(Typed, C::Reply, |reply| reply);
+call!(Named, Replied, Replied::of);
+
+/// A body that is not what the command takes: where, never what it held.
+pub(crate) struct BodyError {
+    pub(crate) surface: Surface,
+    pub(crate) text: String,
+}
+
+macro_rules! commands {
+    ($($command:ty),* $(,)?) => {
+        /// Every command with those who may call it.
+        pub const COMMANDS: &[(&str, Allows)] = &[$((<$command>::NAME, <$command>::ALLOWS)),*];
+
+        /// The command of this name with this body; `None` for a name that there is not.
+        pub(crate) fn by_name(name: &str, body: &str) -> Option<Result<Box<dyn Call<Replied>>, BodyError>> {
+            match name {
+                $(<$command>::NAME => Some(parse::<$command>(body)),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+commands![
+    Require,
+    ListAuthenticators,
+    Describe,
+    Associate,
+    Challenge,
+    VerifyOtp,
+    VerifyRecoveryCode,
+    RemoveAuthenticator,
+    RenameAuthenticator,
+    RegenerateRecoveryCodes,
+    Import,
+    Unlock,
+    ResetMfa,
+    RevokeTokens,
+    Erase,
+    Reseal,
+];
+
+fn parse<C: Command>(body: &str) -> Result<Box<dyn Call<Replied>>, BodyError> {
+    match serde_json::from_str::<C>(body) {
+        Ok(command) => Ok(Box::new(Named(command))),
+        // serde's own text may quote the body, and the body may hold a code.
+        Err(error) => Err(BodyError {
+            surface: C::ALLOWS.surface,
+            text: format!(
+                "The body is not what this call takes: line {}, column {}.",
+                error.line(),
+                error.column()
+            ),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The whole table of authorities. A change here is a change of who may do what.
+    #[test]
+    fn authorities_are_those_of_the_design() {
+        let table: Vec<String> = COMMANDS
+            .iter()
+            .map(|(name, allows)| {
+                let host = if allows.host { " host" } else { "" };
+                let mfa = if allows.mfa_token { " mfa_token" } else { "" };
+                let access = allows.access.map(|scopes| format!(" access:{scopes}")).unwrap_or_default();
+                let creates = if allows.creates { " creates" } else { "" };
+                format!("{name}:{host}{mfa}{access}{creates}")
+            })
+            .collect();
+        assert_eq!(
+            table,
+            [
+                "require: host creates",
+                "list_authenticators: mfa_token access:read:authenticators",
+                "describe: host",
+                "associate: mfa_token access:enroll",
+                "challenge: mfa_token",
+                "verify_otp: mfa_token access:enroll",
+                "verify_recovery_code: mfa_token",
+                "remove_authenticator: host access:remove:authenticators",
+                "rename_authenticator: host access:enroll",
+                "regenerate_recovery_codes: host access:enroll",
+                "import: host creates",
+                "unlock: host",
+                "reset_mfa: host",
+                "revoke_tokens: host",
+                "erase: host",
+                "reseal: host",
+            ]
+        );
+    }
+}

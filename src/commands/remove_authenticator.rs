@@ -1,0 +1,95 @@
+//! Removes an enrollment, with everything that hangs on it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Allows, Command};
+use crate::context::Context;
+use crate::denial::{DenialCode, Surface};
+use crate::event::EventKind;
+use crate::limits::EXCEPTED_MAX;
+use crate::record::enrollment::{AuthenticatorKind, Suffix};
+use crate::record::{Life, Record, TokenMark};
+use crate::reply::{Outcome, Refusal, Reply};
+use crate::token::Scopes;
+
+/// Removes an authenticator and its pair (CONTRACT section 2, `DELETE /mfa/authenticators/{id}`).
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RemoveAuthenticator {
+    /// The authenticator.
+    pub authenticator_id: String,
+}
+
+/// It is gone.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Removed {}
+
+impl Reply for Removed {
+    fn outcome(&self) -> Outcome {
+        Outcome::Done
+    }
+
+    fn status(&self) -> u16 {
+        204
+    }
+}
+
+impl Command for RemoveAuthenticator {
+    const NAME: &'static str = "remove_authenticator";
+    const ALLOWS: Allows = Allows {
+        host: true,
+        mfa_token: false,
+        access: Some(Scopes::REMOVE),
+        creates: false,
+        surface: Surface::Bearer,
+    };
+    type Reply = Removed;
+
+    fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<Removed, Refusal> {
+        if self.authenticator_id.is_empty() {
+            return Err(context.deny(DenialCode::MissingParameter("authenticator_id")).into());
+        }
+        let (kind, suffix) = AuthenticatorKind::parse(&self.authenticator_id)
+            .ok_or_else(|| context.deny(DenialCode::UnknownAuthenticator))?;
+        let is_recovery = record.recovery.as_ref().is_some_and(|set| set.suffix == suffix);
+        if kind == AuthenticatorKind::RecoveryCode && is_recovery {
+            return Err(context.deny(DenialCode::NotRemovable).into());
+        }
+        let pending =
+            record.pending.iter().position(|pending| pending.enrollment.has_id(&self.authenticator_id));
+        let active =
+            record.enrollments.iter().position(|enrollment| enrollment.has_id(&self.authenticator_id));
+        match (active, pending) {
+            (Some(at), _) => {
+                record.enrollments.remove(at);
+                end_tokens(record, context, &suffix);
+            }
+            (None, Some(at)) => {
+                record.pending.remove(at);
+            }
+            (None, None) => return Err(context.deny(DenialCode::UnknownAuthenticator).into()),
+        }
+        record.answers.retain(|answer| answer.suffix != suffix);
+        context.event(EventKind::EnrollmentRemoved { authenticator: self.authenticator_id.clone() });
+        Ok(Removed {})
+    }
+}
+
+/// What an active authenticator's removal ends. A user who removed the last one is not established any more; where the
+/// host did it, the user stays so, since a password alone must not enroll anew.
+fn end_tokens(record: &mut Record, context: &Context<'_>, suffix: &Suffix) {
+    let Some(token) = context.token() else {
+        record.raise_epoch();
+        return;
+    };
+    if record.enrollments.is_empty() {
+        record.life = Life::Open;
+        record.recovery = None;
+        record.pending.clear();
+        record.answers.clear();
+        record.raise_epoch();
+    } else if token.proofs.iter().any(|proof| proof.suffix == *suffix) && record.excepted.len() < EXCEPTED_MAX
+    {
+        record.excepted.push(TokenMark { id: token.id, expires_ms: token.expires_ms });
+    }
+}

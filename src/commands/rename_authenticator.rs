@@ -1,0 +1,53 @@
+//! Gives an authenticator the user's own name.
+
+use serde::{Deserialize, Serialize};
+
+use super::authenticators::AuthenticatorView;
+use super::{Allows, Command};
+use crate::context::Context;
+use crate::denial::{DenialCode, Surface};
+use crate::limits::NICKNAME_CHARS_MAX;
+use crate::record::Record;
+use crate::reply::Refusal;
+use crate::token::Scopes;
+
+/// Names an authenticator, so that a user with several can tell them apart.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RenameAuthenticator {
+    /// The authenticator.
+    pub authenticator_id: String,
+    /// Its new name, 1 to 64 characters without control characters.
+    pub name: String,
+}
+
+impl Command for RenameAuthenticator {
+    const NAME: &'static str = "rename_authenticator";
+    const ALLOWS: Allows = Allows {
+        host: true,
+        mfa_token: false,
+        access: Some(Scopes::ENROLL),
+        creates: false,
+        surface: Surface::Bearer,
+    };
+    type Reply = AuthenticatorView;
+
+    fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<AuthenticatorView, Refusal> {
+        for (value, name) in [(&self.authenticator_id, "authenticator_id"), (&self.name, "name")] {
+            if value.is_empty() {
+                return Err(context.deny(DenialCode::MissingParameter(name)).into());
+            }
+        }
+        if self.name.chars().count() > NICKNAME_CHARS_MAX || self.name.chars().any(char::is_control) {
+            let text = "name has 1 to 64 characters, none of them a control character".to_owned();
+            return Err(context.deny(DenialCode::InvalidRequest(text)).into());
+        }
+        let named =
+            record.enrollments.iter_mut().find(|enrollment| enrollment.has_id(&self.authenticator_id));
+        let Some(enrollment) = named else {
+            return Err(context.deny(DenialCode::UnknownAuthenticator).into());
+        };
+        enrollment.nickname = Some(self.name.clone());
+        Ok(AuthenticatorView::of(enrollment, context.is_usable(enrollment)))
+    }
+}

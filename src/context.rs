@@ -1,0 +1,188 @@
+//! What a command may know and use besides the record: the time, the random stream, the policy, the caller.
+
+use crate::caller::{Authority, Caller};
+use crate::crypto::keys::{KeyId, KeyRing};
+use crate::crypto::secret::SecretString;
+use crate::crypto::stream::Stream;
+use crate::denial::{Denial, DenialCode, Surface};
+use crate::error::Error;
+use crate::event::{Event, EventKind};
+use crate::policy::Policy;
+use crate::record::enrollment::Enrollment;
+use crate::record::{Life, Record};
+use crate::reply::AccessGrant;
+use crate::token::{Grant, MfaGrant, Proof, Scopes, Token};
+use crate::user_key::UserKey;
+
+/// A token that opened, with the text that the caller presented.
+pub(crate) struct Bearer {
+    pub(crate) token: Token,
+    pub(crate) text: SecretString,
+}
+
+/// What is called, in the words that the random stream and kept answers are bound to.
+pub(crate) struct Request {
+    pub(crate) name: &'static str,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What a command may know and use besides the record.
+pub struct Context<'a> {
+    pub(crate) now_ms: u64,
+    pub(crate) policy: &'a Policy,
+    pub(crate) keys: &'a KeyRing,
+    pub(crate) caller: &'a Caller,
+    pub(crate) bearer: Option<&'a Bearer>,
+    pub(crate) user: &'a UserKey,
+    pub(crate) request: &'a Request,
+    pub(crate) surface: Surface,
+    pub(crate) stream: Stream,
+    /// Key and format that the record was found in.
+    pub(crate) sealed_in: Option<(KeyId, u8)>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) persist: Persist,
+}
+
+/// What becomes of the record once a command has succeeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Persist {
+    /// Written where it changed.
+    #[default]
+    IfChanged,
+    /// Written as it is.
+    Always,
+    /// Deleted.
+    Delete,
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("now_ms", &self.now_ms).finish_non_exhaustive()
+    }
+}
+
+impl Context<'_> {
+    /// A refusal in the words of the surface that the command is called at.
+    pub(crate) fn deny(&self, code: DenialCode) -> Denial {
+        Denial::new(code, self.surface)
+    }
+
+    /// Adds an event of the operation's time and user.
+    pub(crate) fn event(&mut self, kind: EventKind) {
+        self.events.push(event(self.now_ms, self.user, self.caller, kind));
+    }
+
+    pub(crate) fn is_host(&self) -> bool {
+        matches!(self.caller.authority, Authority::Host { .. })
+    }
+
+    pub(crate) fn token(&self) -> Option<&Token> {
+        self.bearer.map(|bearer| &bearer.token)
+    }
+
+    /// Whether the enrollment can be challenged: its factor is on and it is not disabled.
+    pub(crate) fn is_usable(&self, enrollment: &Enrollment) -> bool {
+        self.policy.allows(enrollment.factor_kind()) && !self.is_disabled(enrollment)
+    }
+
+    /// Whether consecutive failures have disabled the enrollment.
+    pub(crate) fn is_disabled(&self, enrollment: &Enrollment) -> bool {
+        self.policy.disable_after.is_some_and(|after| enrollment.failures >= after)
+    }
+
+    /// Mints the `mfa_token` that begins a chain, or follows `before` in one.
+    pub(crate) fn mint_mfa_token(
+        &mut self,
+        record: &mut Record,
+        before: Option<&Token>,
+        proofs: Vec<Proof>,
+        grant: MfaGrant,
+        weak_until_ms: Option<u64>,
+    ) -> Result<SecretString, Error> {
+        let life_ms = self.policy.mfa_token_ms;
+        let token = self.draft(record, before, proofs, Grant::Mfa(grant), weak_until_ms, life_ms)?;
+        token.seal(self.keys, self.stream.bytes()?)
+    }
+
+    /// Mints an access token of the MFA audience. A weak proof never removes.
+    pub(crate) fn mint_access_token(
+        &mut self,
+        record: &mut Record,
+        before: Option<&Token>,
+        proofs: Vec<Proof>,
+        scopes: Scopes,
+        weak_until_ms: Option<u64>,
+    ) -> Result<AccessGrant, Error> {
+        let scopes = if weak_until_ms.is_some() { scopes.without(Scopes::REMOVE) } else { scopes };
+        let life_ms = self.policy.access_token_ms;
+        let token = self.draft(record, before, proofs, Grant::Access(scopes), weak_until_ms, life_ms)?;
+        let text = token.seal(self.keys, self.stream.bytes()?)?;
+        Ok(self.access_grant(&token, scopes, text))
+    }
+
+    /// The access token that the caller holds, alive in the record's epoch: the very text where that is unchanged.
+    pub(crate) fn same_access_token(
+        &mut self,
+        record: &Record,
+        scopes: Scopes,
+    ) -> Result<AccessGrant, Error> {
+        let bearer = self.bearer.ok_or(Error::Misuse("only a token can be given again"))?;
+        if bearer.token.epoch == record.epoch {
+            return Ok(self.access_grant(&bearer.token, scopes, bearer.text.clone()));
+        }
+        let token = Token { epoch: record.epoch, ..bearer.token.clone() };
+        let text = token.seal(self.keys, self.stream.bytes()?)?;
+        Ok(self.access_grant(&token, scopes, text))
+    }
+
+    fn access_grant(&self, token: &Token, scope: Scopes, access_token: SecretString) -> AccessGrant {
+        let left_ms = token.expires_ms.saturating_sub(self.now_ms);
+        AccessGrant { access_token, token_type: "Bearer", expires_in: left_ms.div_euclid(1_000), scope }
+    }
+
+    fn draft(
+        &mut self,
+        record: &mut Record,
+        before: Option<&Token>,
+        proofs: Vec<Proof>,
+        grant: Grant,
+        weak_until_ms: Option<u64>,
+        life_ms: u64,
+    ) -> Result<Token, Error> {
+        let id = self.stream.bytes()?;
+        let chain = before.map_or(id, |token| token.chain);
+        let expires_ms = self.now_ms.saturating_add(life_ms);
+        record.extend_pending(&chain, expires_ms);
+        if record.sequence == 0 || matches!(record.life, Life::Erased { .. }) {
+            // The record must be there when the token comes back: an absence from then on is a denial.
+            self.persist = Persist::Always;
+        }
+        if let Life::Erased { .. } = record.life {
+            record.life = Life::Open;
+        }
+        Ok(Token {
+            storage_key: self.user.storage_key().to_vec(),
+            id,
+            chain,
+            client: self.caller.client.clone(),
+            issued_ms: self.now_ms,
+            expires_ms,
+            incarnation: record.incarnation,
+            epoch: record.epoch,
+            proofs,
+            weak_until_ms,
+            grant,
+        })
+    }
+}
+
+/// An event outside of an attempt.
+pub(crate) fn event(at_ms: u64, user: &UserKey, caller: &Caller, kind: EventKind) -> Event {
+    Event {
+        at_ms,
+        tenant: user.tenant().to_owned(),
+        user: user.user().to_owned(),
+        client: caller.client.clone(),
+        kind,
+    }
+}

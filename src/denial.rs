@@ -1,0 +1,202 @@
+//! The refusals of CONTRACT section 3: a stable code, the contract's words, the HTTP status.
+
+use serde::Serialize;
+
+use crate::crypto::secret::SecretString;
+
+/// Where a call arrives; the contract words some refusals differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// `/oauth/token` and `/mfa/challenge`.
+    Token,
+    /// Endpoints with a bearer token.
+    Bearer,
+    /// The host itself.
+    Host,
+}
+
+/// Why a call was refused. Stable: hosts may match it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DenialCode {
+    /// Wrong, replayed or out-of-window one-time password.
+    InvalidOtp,
+    /// Wrong or used recovery code.
+    InvalidRecoveryCode,
+    /// Not ours, forged, or of the wrong kind.
+    TokenMalformed,
+    /// Expired, spent or revoked.
+    TokenExpired,
+    /// Issued to another client.
+    TokenOfOtherClient,
+    /// A parameter is missing.
+    MissingParameter(&'static str),
+    /// The body is not what the command takes.
+    InvalidRequest(String),
+    /// An `mfa_token` does not enroll for an established user.
+    AlreadyEnrolled,
+    /// There is nothing to challenge.
+    NotEnrolled,
+    /// Nothing that both sides support; the supported challenge types, as asked for.
+    NoSupportedAuthenticator(String),
+    /// There is no recovery code.
+    NoRecoveryCode,
+    /// Established, but every authenticator is disabled or switched off.
+    NoUsableAuthenticator,
+    /// An authenticator id that names nothing of this user's.
+    InvalidAuthenticator,
+    /// An authenticator id that names nothing of this user's, at DELETE.
+    UnknownAuthenticator,
+    /// What the user may not remove.
+    NotRemovable,
+    /// The access token lacks the scope.
+    InsufficientScope,
+    /// A budget is spent.
+    TooManyAttempts,
+    /// One more authenticator than a user may have.
+    TooManyAuthenticators,
+    /// The host expects an established user.
+    RecordMissing,
+}
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// Why.
+    pub code: DenialCode,
+    /// Where the call arrived.
+    pub surface: Surface,
+    /// Seconds after which the same call may be admitted.
+    pub retry_after_s: Option<u64>,
+    /// After a lost answer: the recovery code that replaced the one used.
+    pub recovery_code: Option<SecretString>,
+    /// Whether the attempt was charged.
+    pub counted: bool,
+}
+
+/// The contract's form of a refusal.
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'static str,
+    error_description: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_code: Option<&'a SecretString>,
+}
+
+impl Denial {
+    /// A refusal that charges nothing.
+    pub(crate) fn new(code: DenialCode, surface: Surface) -> Self {
+        Self { code, surface, retry_after_s: None, recovery_code: None, counted: false }
+    }
+
+    /// The same, charged.
+    pub(crate) fn counted(mut self) -> Self {
+        self.counted = true;
+        self
+    }
+
+    /// The same, to be tried again after so many seconds.
+    pub(crate) fn retry_after_s(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// The same, with the recovery code that an earlier answer held.
+    pub(crate) fn with_recovery_code(mut self, code: SecretString) -> Self {
+        self.recovery_code = Some(code);
+        self
+    }
+
+    /// HTTP status and `error` of CONTRACT section 3.
+    fn row(&self) -> (u16, &'static str) {
+        let bearer = self.surface == Surface::Bearer;
+        match &self.code {
+            DenialCode::InvalidOtp | DenialCode::InvalidRecoveryCode => (403, "invalid_grant"),
+            DenialCode::TokenMalformed => (if bearer { 401 } else { 403 }, "invalid_grant"),
+            DenialCode::TokenExpired => (if bearer { 401 } else { 403 }, "expired_token"),
+            DenialCode::TokenOfOtherClient
+            | DenialCode::MissingParameter(_)
+            | DenialCode::InvalidRequest(_) => (400, "invalid_request"),
+            DenialCode::AlreadyEnrolled
+            | DenialCode::NoUsableAuthenticator
+            | DenialCode::NotRemovable
+            | DenialCode::TooManyAuthenticators
+            | DenialCode::RecordMissing => (403, "access_denied"),
+            DenialCode::NotEnrolled | DenialCode::NoSupportedAuthenticator(_) => {
+                (401, "unsupported_challenge_type")
+            }
+            DenialCode::NoRecoveryCode => (403, "unsupported_challenge_type"),
+            DenialCode::InvalidAuthenticator => (400, "invalid_authenticator"),
+            DenialCode::UnknownAuthenticator => (404, "not_found"),
+            DenialCode::InsufficientScope => (403, "insufficient_scope"),
+            DenialCode::TooManyAttempts => (429, "too_many_attempts"),
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.row().0
+    }
+
+    /// The contract's `error`.
+    pub fn error(&self) -> &'static str {
+        self.row().1
+    }
+
+    /// The contract's `error_description`.
+    pub fn error_description(&self) -> String {
+        let text = match &self.code {
+            DenialCode::InvalidOtp => "Invalid otp_code.",
+            DenialCode::InvalidRecoveryCode => "MFA Authorization rejected.",
+            DenialCode::TokenMalformed if self.surface == Surface::Bearer => {
+                "The mfa_token provided is invalid. Try getting a new token."
+            }
+            DenialCode::TokenMalformed => "Malformed mfa_token",
+            DenialCode::TokenExpired => "mfa_token is expired",
+            DenialCode::TokenOfOtherClient => "mfa_token not issued to this client",
+            DenialCode::MissingParameter(name) => return format!("Missing required parameter: {name}"),
+            DenialCode::InvalidRequest(text) => text,
+            DenialCode::AlreadyEnrolled => "User is already enrolled.",
+            DenialCode::NotEnrolled => {
+                "User is not enrolled. You can use /mfa/associate endpoint to enroll the first authenticator."
+            }
+            DenialCode::NoSupportedAuthenticator(types) => {
+                return format!(
+                    "User does not have any enrolled authenticator with the supported challenge type ({types})"
+                );
+            }
+            DenialCode::NoRecoveryCode => "User does not have a recovery-code.",
+            DenialCode::NoUsableAuthenticator => "no_usable_authenticator",
+            DenialCode::InvalidAuthenticator => "The authenticator_id is unknown.",
+            DenialCode::UnknownAuthenticator => "The authenticator does not exist.",
+            DenialCode::NotRemovable => "This authenticator cannot be removed.",
+            DenialCode::InsufficientScope => "The access token does not have the scope that this call needs.",
+            DenialCode::TooManyAttempts => "Too many attempts. Try again later.",
+            DenialCode::TooManyAuthenticators => "The user has as many authenticators as are allowed.",
+            DenialCode::RecordMissing => "The user is expected to be enrolled, and is not.",
+        };
+        text.to_owned()
+    }
+
+    /// The contract's JSON.
+    pub fn to_json(&self) -> SecretString {
+        let description = self.error_description();
+        let body = Body {
+            error: self.error(),
+            error_description: &description,
+            retry_after: self.retry_after_s,
+            recovery_code: self.recovery_code.as_ref(),
+        };
+        serde_json::to_string(&body).unwrap_or_default().into()
+    }
+}
+
+impl std::fmt::Display for Denial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}: {}", self.status(), self.error(), self.error_description())
+    }
+}
+
+impl std::error::Error for Denial {}

@@ -1,0 +1,330 @@
+//! The engine: keys and policy, and the operations that they make of calls.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::caller::{Authority, Caller, Subject};
+use crate::commands::dispatch::{Change, Decision, decide};
+use crate::commands::{Allows, Call, Command, Typed, by_name};
+use crate::context::{Bearer, Context, Persist, Request, event};
+use crate::crypto::frame;
+use crate::crypto::keys::{KeyId, KeyRing};
+use crate::crypto::stream::Stream;
+use crate::denial::{Denial, DenialCode, Surface};
+use crate::error::{ConfigError, Error};
+use crate::event::{Event, EventKind};
+use crate::limits::{
+    BODY_BYTES_MAX, CLIENT_BYTES_MAX, LABEL_BYTES_MAX, NOW_MS_MAX, NOW_MS_MIN, TENANT_BYTES_MAX,
+    TRANSACTION_BYTES_MAX,
+};
+use crate::operation::{Answer, Attempt, Machine, NewRecord, Opened, Operation};
+use crate::policy::Policy;
+use crate::record::{Record, seal};
+use crate::reply::{Refusal, Replied};
+use crate::store::{Loaded, Version};
+use crate::token::{Grant, Token, TokenError};
+use crate::user_key::UserKey;
+
+/// Keys and policy of a tenant. Cheap to clone; shared by any number of threads.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    keys: Arc<KeyRing>,
+    policy: Arc<Policy>,
+    tenant: Arc<str>,
+}
+
+impl Engine {
+    /// An engine for a deployment with one tenant.
+    ///
+    /// # Errors
+    /// [`ConfigError::Policy`], which says what to change.
+    pub fn new(keys: KeyRing, policy: Policy) -> Result<Self, ConfigError> {
+        policy.validate()?;
+        Ok(Self { keys: Arc::new(keys), policy: Arc::new(policy), tenant: "".into() })
+    }
+
+    /// An engine for another tenant that shares the keys. Nothing of one tenant opens for another.
+    ///
+    /// # Errors
+    /// [`ConfigError::Tenant`] for a name that is empty or too long; [`ConfigError::Policy`].
+    pub fn with_policy(&self, tenant: &str, policy: Policy) -> Result<Self, ConfigError> {
+        if tenant.is_empty() || tenant.len() > TENANT_BYTES_MAX {
+            return Err(ConfigError::Tenant);
+        }
+        policy.validate()?;
+        Ok(Self { keys: self.keys.clone(), policy: Arc::new(policy), tenant: tenant.into() })
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The operation that runs `command` at `now_ms` (milliseconds since 1970) with `seed`: 32 bytes from the system's
+    /// generator, for this operation alone. The drivers do both.
+    pub fn operation<C: Command>(
+        &self,
+        command: C,
+        caller: Caller,
+        now_ms: u64,
+        seed: [u8; 32],
+    ) -> Operation<C::Reply> {
+        self.begin(Box::new(Typed(command)), caller, now_ms, seed)
+    }
+
+    /// The operation that runs the command of this name, its body and its reply in the contract's JSON.
+    pub fn call(
+        &self,
+        name: &str,
+        body: &str,
+        caller: Caller,
+        now_ms: u64,
+        seed: [u8; 32],
+    ) -> Operation<Replied> {
+        if body.len() > BODY_BYTES_MAX {
+            return Operation::ended(Err(Error::Cap("body bytes").into()), Vec::new());
+        }
+        match by_name(name, body) {
+            Some(Ok(call)) => self.begin(call, caller, now_ms, seed),
+            Some(Err(error)) => {
+                let denial = Denial::new(DenialCode::InvalidRequest(error.text), error.surface);
+                Operation::ended(Err(denial.into()), Vec::new())
+            }
+            None => {
+                Operation::ended(Err(Error::Misuse("there is no command of this name").into()), Vec::new())
+            }
+        }
+    }
+
+    /// The user whose record lies under this key of a store, as [`crate::store::Scan`] lists them; `None` for a key of
+    /// another tenant or kind.
+    pub fn user_of(&self, storage_key: &[u8]) -> Option<String> {
+        let user = UserKey::parse(storage_key)?;
+        (user.tenant() == &*self.tenant).then(|| user.user().to_owned())
+    }
+
+    fn begin<R: 'static>(
+        &self,
+        call: Box<dyn Call<R>>,
+        caller: Caller,
+        now_ms: u64,
+        seed: [u8; 32],
+    ) -> Operation<R> {
+        match self.route(call.allows(), &caller, now_ms) {
+            Ok(Routed { user, bearer }) => {
+                let request = Request { name: call.name(), body: call.body() };
+                let digest = digest(&request, &caller, now_ms);
+                let id = operation_id(&seed);
+                let machine = UserMachine {
+                    engine: self.clone(),
+                    call,
+                    caller,
+                    bearer,
+                    user,
+                    request,
+                    digest,
+                    now_ms,
+                    seed,
+                    opened: None,
+                };
+                Operation::new(id, Box::new(machine))
+            }
+            Err(Unrouted { refusal, event: kind }) => {
+                let user = match &caller.authority {
+                    Authority::Host { user } | Authority::Token { subject: Subject::Expected(user), .. } => {
+                        user
+                    }
+                    Authority::Token { subject: Subject::FromToken, .. } => "",
+                };
+                let user = UserKey::new(&self.tenant, user);
+                let events = user.ok().zip(kind).map(|(user, kind)| event(now_ms, &user, &caller, kind));
+                Operation::ended(Err(refusal), events.into_iter().collect())
+            }
+        }
+    }
+
+    /// Whose record it is, and with what token, before anything is loaded: a forged token costs no read.
+    fn route(&self, allows: Allows, caller: &Caller, now_ms: u64) -> Result<Routed, Unrouted> {
+        check_bounds(caller, now_ms)?;
+        let (text, subject) = match &caller.authority {
+            Authority::Host { user } => {
+                if !allows.host {
+                    return Err(Error::Misuse("this command takes a token, not the host's word").into());
+                }
+                let user = UserKey::new(&self.tenant, user)
+                    .map_err(|_| Error::Misuse("a user's id has 1 to 128 bytes"))?;
+                return Ok(Routed { user, bearer: None });
+            }
+            Authority::Token { token, subject } => (token, subject),
+        };
+        let surface = if allows.surface == Surface::Host { Surface::Bearer } else { allows.surface };
+        let deny = |code| Unrouted::from(Refusal::from(Denial::new(code, surface)));
+        let token = Token::open(&self.keys, text.expose(), now_ms).map_err(|error| match error {
+            TokenError::Malformed | TokenError::NotYet => deny(DenialCode::TokenMalformed),
+            TokenError::Expired => deny(DenialCode::TokenExpired),
+        })?;
+        let user = UserKey::parse(&token.storage_key).filter(|user| user.tenant() == &*self.tenant);
+        let user = user.ok_or_else(|| deny(DenialCode::TokenMalformed))?;
+        if let Subject::Expected(expected) = subject
+            && expected != user.user()
+        {
+            return Err(Unrouted {
+                event: Some(EventKind::SubjectMismatch),
+                ..deny(DenialCode::TokenMalformed)
+            });
+        }
+        // Client authentication is optional where a bearer token is (CONTRACT section 2).
+        let client_may_be_absent = surface == Surface::Bearer && caller.client.is_none();
+        if token.client != caller.client && !client_may_be_absent {
+            return Err(deny(DenialCode::TokenOfOtherClient));
+        }
+        match (&token.grant, allows.access) {
+            (Grant::Mfa(_), _) if allows.mfa_token => {}
+            (Grant::Access(scopes), Some(needed)) if scopes.contains(needed) => {}
+            (Grant::Access(_), Some(_)) => return Err(deny(DenialCode::InsufficientScope)),
+            (Grant::Mfa(_) | Grant::Access(_), _) => return Err(deny(DenialCode::TokenMalformed)),
+        }
+        Ok(Routed { user, bearer: Some(Bearer { token, text: text.clone() }) })
+    }
+}
+
+fn check_bounds(caller: &Caller, now_ms: u64) -> Result<(), Error> {
+    let fits = |text: &Option<String>, max| text.as_ref().is_none_or(|text: &String| text.len() <= max);
+    if !(NOW_MS_MIN..NOW_MS_MAX).contains(&now_ms) {
+        return Err(Error::Misuse("now is milliseconds since 1970, between 2020 and 2200"));
+    }
+    if !fits(&caller.client, CLIENT_BYTES_MAX) {
+        return Err(Error::Misuse("a client's id has at most 128 bytes"));
+    }
+    if !fits(&caller.facts.account_label, LABEL_BYTES_MAX) {
+        return Err(Error::Misuse("an account label has at most 256 bytes"));
+    }
+    if !fits(&caller.facts.transaction, TRANSACTION_BYTES_MAX) {
+        return Err(Error::Misuse("a transaction context has at most 1,024 bytes"));
+    }
+    Ok(())
+}
+
+struct Routed {
+    user: UserKey,
+    bearer: Option<Bearer>,
+}
+
+struct Unrouted {
+    refusal: Refusal,
+    event: Option<EventKind>,
+}
+
+impl From<Refusal> for Unrouted {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, event: None }
+    }
+}
+
+impl From<Error> for Unrouted {
+    fn from(error: Error) -> Self {
+        Refusal::from(error).into()
+    }
+}
+
+/// Bytes 0 to 15 of the seed: the operation's id, and the version of what it writes.
+fn operation_id(seed: &[u8; 32]) -> Version {
+    Version(seed.first_chunk().copied().unwrap_or_default())
+}
+
+/// What is asked, by whom and when, so that no other request shares a stream with this one.
+fn digest(request: &Request, caller: &Caller, now_ms: u64) -> [u8; 32] {
+    let caller = serde_json::to_vec(caller).unwrap_or_default();
+    Sha256::digest(frame(&[request.name.as_bytes(), &request.body, &caller, &now_ms.to_be_bytes()])).into()
+}
+
+/// A user's record within an operation: opens it, decides, seals it.
+struct UserMachine<R> {
+    engine: Engine,
+    call: Box<dyn Call<R>>,
+    caller: Caller,
+    bearer: Option<Bearer>,
+    user: UserKey,
+    request: Request,
+    digest: [u8; 32],
+    now_ms: u64,
+    seed: [u8; 32],
+    opened: Option<(Record, (KeyId, u8))>,
+}
+
+impl<R> Drop for UserMachine<R> {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.seed);
+        zeroize::Zeroize::zeroize(&mut self.request.body);
+    }
+}
+
+impl<R> Machine<R> for UserMachine<R> {
+    fn key(&self) -> &[u8] {
+        self.user.storage_key()
+    }
+
+    fn open(&mut self, found: &Loaded) -> Result<Opened, Error> {
+        let opened = seal::open(&self.engine.keys, &self.user, found)?;
+        let sequence = opened.record.sequence;
+        if let Some(wanted) = self.caller.facts.sequence_min.filter(|wanted| sequence < *wanted) {
+            return Err(Error::RolledBack { found: sequence, wanted });
+        }
+        let ring = opened.record.ring.clone();
+        self.opened = Some((opened.record, (opened.key, opened.format)));
+        Ok(Opened { sequence, ring })
+    }
+
+    fn attempt(&mut self, loaded: Option<Version>) -> Result<Attempt<R>, Error> {
+        let (found, sealed_in) = self.opened.take().filter(|_| loaded.is_some()).unzip();
+        if let (None, Some(wanted)) = (&found, self.caller.facts.sequence_min.filter(|wanted| *wanted > 0)) {
+            return Err(Error::RolledBack { found: 0, wanted });
+        }
+        let allows = self.call.allows();
+        let surface = if self.bearer.is_none() { Surface::Host } else { allows.surface };
+        let mut context = Context {
+            now_ms: self.now_ms,
+            policy: &self.engine.policy,
+            keys: &self.engine.keys,
+            caller: &self.caller,
+            bearer: self.bearer.as_ref(),
+            user: &self.user,
+            request: &self.request,
+            surface,
+            stream: Stream::new(&self.seed, self.user.storage_key(), loaded, &self.digest),
+            sealed_in,
+            events: Vec::new(),
+            persist: Persist::default(),
+        };
+        let before = found.as_ref().map_or(0, |record: &Record| record.sequence);
+        let Decision { result, change } = decide(&*self.call, found, &mut context)?;
+        if let Err(Refusal::Error(error)) = result {
+            return Err(error);
+        }
+        let nonce = context.stream.seal_nonce()?;
+        let events = context.events;
+        let (write, sequence) = match change {
+            Change::None => (None, before),
+            Change::Delete => (Some(NewRecord::Delete), before),
+            Change::Write(mut record) => {
+                record.advance(operation_id(&self.seed), self.now_ms)?;
+                let format = self.engine.policy.record_format;
+                let (version, bytes) = seal::seal(&self.engine.keys, &self.user, &record, format, nonce)?;
+                (Some(NewRecord::Sealed { version, bytes }), record.sequence)
+            }
+        };
+        Ok(Attempt { write, answer: Some(Answer { result, events, sequence }), first: Vec::new() })
+    }
+
+    fn events_of(&self, error: &Error) -> Vec<Event> {
+        let kind = match error {
+            Error::Corrupt | Error::NewerFormat(_) => EventKind::RecordUnreadable,
+            Error::KeyMissing(_) => EventKind::KeyMissing,
+            Error::RolledBack { .. } => EventKind::RecordRolledBack,
+            Error::EntropyRepeated => EventKind::EntropyRepeated,
+            _ => return Vec::new(),
+        };
+        vec![event(self.now_ms, &self.user, &self.caller, kind)]
+    }
+}

@@ -1,0 +1,117 @@
+//! Audit events, named after what happened (CONTRACT section 5). None carries a secret, a code or an address.
+
+use serde::{Deserialize, Serialize};
+
+/// Something that an operation did or met, for the host's audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Event {
+    /// The operation's `now`, milliseconds since 1970.
+    pub at_ms: u64,
+    /// The tenant; empty where there is only one.
+    pub tenant: String,
+    /// The user's id, as the host names the user.
+    pub user: String,
+    /// The client that called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EventKind {
+    /// An enrollment waits for its first code.
+    EnrollmentStarted {
+        /// The authenticator's id.
+        authenticator: String,
+    },
+    /// An enrollment had its first code, or was imported.
+    EnrollmentConfirmed {
+        /// The authenticator's id.
+        authenticator: String,
+    },
+    /// An enrollment is gone.
+    EnrollmentRemoved {
+        /// The authenticator's id.
+        authenticator: String,
+    },
+    /// A code was accepted.
+    VerificationPassed {
+        /// The authenticator's id.
+        authenticator: String,
+    },
+    /// A code was not accepted.
+    VerificationFailed {
+        /// Why; the caller is not told.
+        reason: FailureReason,
+    },
+    /// A recovery code was used.
+    RecoveryUsed {
+        /// Codes that are left.
+        left: usize,
+    },
+    /// Few recovery codes are left: remind the user.
+    RecoveryLow {
+        /// Codes that are left.
+        left: usize,
+    },
+    /// A new set of recovery codes replaced the old one.
+    RecoveryRegenerated,
+    /// A budget is spent; calls are refused until it refills.
+    LimitReached {
+        /// Seconds until a call is admitted again.
+        retry_after_s: u64,
+    },
+    /// Ten wrong codes in a row: somebody has the password. Force a change of it.
+    FirstFactorSuspect,
+    /// Too many consecutive failures disabled the authenticator.
+    AuthenticatorDisabled {
+        /// The authenticator's id.
+        authenticator: String,
+    },
+    /// The host filled the user's budgets.
+    Unlocked,
+    /// The host deleted all factors of the user.
+    Reset,
+    /// The host ended all tokens of the user.
+    TokensRevoked,
+    /// The host erased the user.
+    Erased,
+    /// The record was sealed anew under the active key.
+    KeyRotated,
+    /// The host expects an established user, and the record says otherwise or is missing.
+    RecordMissing,
+    /// The record did not open: edited, moved or cut.
+    RecordUnreadable,
+    /// The key that sealed the record is not in the ring.
+    KeyMissing,
+    /// The record is older than the host asks for.
+    RecordRolledBack,
+    /// The seed of an operation was used before.
+    EntropyRepeated,
+    /// `now` lies more than five minutes behind a time that was seen before.
+    ClockWentBackwards {
+        /// By how much, milliseconds.
+        by_ms: u64,
+    },
+    /// A token of another user was presented.
+    SubjectMismatch,
+}
+
+/// Why a code was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FailureReason {
+    /// It is no code of any authenticator that was tested.
+    Wrong,
+    /// It was accepted before, or one after it was.
+    Replayed,
+    /// Not the shape of a code.
+    Malformed,
+}

@@ -1,0 +1,55 @@
+//! The life of a second factor: required, enrolled, confirmed, passed, recovered from, removed.
+#![allow(missing_docs)]
+
+mod support;
+
+use mfacore::commands::{
+    Challenge, Describe, ListAuthenticators, RemoveAuthenticator, Require, RequireReply, VerifyRecoveryCode,
+};
+use mfacore::{Caller, DenialCode, Outcome, Reply, Requirements};
+use support::{World, bearer, granted};
+
+#[test]
+fn a_factor_is_enrolled_passed_recovered_from_and_removed() {
+    let world = World::new();
+    let phone = world.enroll("ann");
+    let (_, requirements) = world.require_as(Caller::host("ann"));
+    assert_eq!(
+        serde_json::to_string(&requirements).unwrap(),
+        r#"{"challenge":[{"type":"otp"},{"type":"recovery-code"}]}"#
+    );
+    let verified = world.login("ann", &phone).into_verified().unwrap();
+    assert_eq!((verified.user(), verified.amr()), ("ann", &["mfa", "otp"][..]));
+
+    let token = world.require("ann");
+    let challenged = world.run(Challenge::default(), bearer(&token)).unwrap();
+    assert_eq!(challenged.challenge_type, "otp");
+    assert_eq!(
+        world.denied(phone.otp(world.now_ms()), bearer(&token)).code,
+        DenialCode::InvalidOtp,
+        "replayed"
+    );
+
+    let code = phone.recovery_codes[0].clone();
+    let reply = world.run(VerifyRecoveryCode { recovery_code: code.clone() }, bearer(&token)).unwrap();
+    let next = granted(reply).recovery_code.unwrap();
+    let token = world.require("ann");
+    let again = world.denied(VerifyRecoveryCode { recovery_code: code }, bearer(&token));
+    assert_eq!((again.status(), again.error_description().as_str()), (403, "MFA Authorization rejected."));
+    assert_eq!(
+        world.run(VerifyRecoveryCode { recovery_code: next }, bearer(&token)).unwrap().outcome(),
+        Outcome::Granted
+    );
+
+    world.pass_ms(30_000);
+    let access = world.access("ann", &phone);
+    let caller = || bearer(&access.access_token);
+    let listed = world.run(ListAuthenticators {}, caller()).unwrap();
+    assert_eq!(listed.authenticators.len(), 2);
+    let id = listed.authenticators[0].id.clone();
+    let removed = world.run(RemoveAuthenticator { authenticator_id: id }, caller()).unwrap();
+    assert_eq!(removed.status(), 204);
+    assert!(world.run(Describe {}, Caller::host("ann")).unwrap().authenticators.is_empty());
+    assert!(matches!(world.run(Require::default(), Caller::host("ann")), Ok(RequireReply::NotRequired(_))));
+    let _ = Requirements::Enroll(Vec::new());
+}
