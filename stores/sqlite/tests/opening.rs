@@ -132,24 +132,29 @@ fn a_url_names_the_same_file_as_its_path() -> Outcome {
     Ok(())
 }
 
-#[test]
-fn a_file_that_another_connection_has_locked() -> Outcome {
-    let folder = tempfile::tempdir()?;
-    let store = folder.path().join("store.db");
-    drop(Sqlite::open_path(&store)?);
-    let fresh = folder.path().join("fresh.db");
-    for (path, lock) in
-        [(store, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE"), (fresh, "BEGIN EXCLUSIVE")]
-    {
-        let holder = Connection::open(&path)?;
-        holder.execute_batch(lock)?;
-        let error = refusal(&path);
-        assert_eq!(error, OpenError::Locked { path: path.clone() });
-        assert_says(&error, "end what holds it");
-        drop(holder);
-        drop(Sqlite::open_path(&path)?);
-    }
+fn assert_locked_by(path: &Path, lock: &str) -> Outcome {
+    let holder = Connection::open(path)?;
+    holder.execute_batch(lock)?;
+    let error = refusal(path);
+    assert_eq!(error, OpenError::Locked { path: path.to_owned() });
+    assert_says(&error, "end what holds it");
+    drop(holder);
+    drop(Sqlite::open_path(path)?);
     Ok(())
+}
+
+#[test]
+fn a_store_that_another_connection_has_locked() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("store.db");
+    drop(Sqlite::open_path(&path)?);
+    assert_locked_by(&path, "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
+}
+
+#[test]
+fn a_new_file_that_another_connection_has_locked() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    assert_locked_by(&folder.path().join("store.db"), "BEGIN EXCLUSIVE")
 }
 
 #[test]

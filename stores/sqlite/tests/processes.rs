@@ -46,14 +46,11 @@ fn a_killed_process_keeps_every_acknowledged_swap() -> Outcome {
         let mut writer = child("child_that_is_killed", &path)?;
         let mut lines = BufReader::new(writer.stdout.take().ok_or("no output")?).lines();
         let mut acknowledged = |line: String| {
-            let words: Vec<&str> = line.split(' ').collect();
-            if let ["ack", lane, count] = words.as_slice()
-                && let (Ok(lane), Ok(count)) = (lane.parse::<usize>(), count.parse())
-            {
-                seen[lane] = count;
-                return 1;
-            }
-            0
+            let words: Vec<&str> = line.split(' ').skip_while(|word| *word != "ack").collect();
+            let ["ack", lane, count] = words.as_slice() else { return 0 };
+            let (Ok(lane), Ok(count)) = (lane.parse::<usize>(), count.parse()) else { return 0 };
+            seen[lane] = count;
+            1
         };
         let mut counted = 0;
         while counted < wanted {
