@@ -31,11 +31,13 @@ enum Left {
     NoAnswer,
 }
 
+type Deleted = (Vec<u8>, Version);
+
 /// Keeps its records outside of the handle, as a file would.
 #[derive(Clone)]
 struct Durable {
     memory: Arc<Memory>,
-    deleted: Arc<Mutex<Vec<(Vec<u8>, Version)>>>,
+    deleted: Arc<Mutex<Vec<Deleted>>>,
     left: Left,
 }
 
