@@ -137,11 +137,13 @@ macro_rules! values_through {
 
         impl Twist for $twist {
             fn swap(&self, memory: &Memory, key: &[u8], write: Write<'_>) -> Swap {
-                let New::Record { version, bytes } = write.new else { return Store::swap(memory, key, write) };
+                let New::Record { version, bytes } = write.new else {
+                    return Store::swap(memory, key, write);
+                };
                 let map: fn(&[u8], &[u8]) -> Vec<u8> = $map;
                 let there = Store::load(memory, key)?.map_or(Vec::new(), |loaded| loaded.bytes);
                 let bytes = &map(bytes, &there);
-                Store::swap(memory, key, Write { expected: write.expected, new: New::Record { version, bytes } })
+                Store::swap(memory, key, Write { new: New::Record { version, bytes }, ..write })
             }
         }
     )*};

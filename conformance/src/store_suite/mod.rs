@@ -1,7 +1,7 @@
 //! Shows whether a store keeps the rules of [`mfacore::store`], case by case.
 //!
-//! Whoever writes a store writes a [`Factory`] for it and runs [`check_store`] or [`check_async_store`] in a test. A
-//! case that hangs shows a store that hangs.
+//! Whoever writes a store writes a [`Factory`] for it and runs [`check_store`] or [`check_async_store`] in a
+//! test. A case that hangs shows a store that hangs.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -67,13 +67,13 @@ pub trait Home<S: ?Sized> {
     /// Opens the store, empty. Called once, first.
     fn open(&self) -> Result<Opened<S>, StoreError>;
 
-    /// Opens the store again, after what [`Home::open`] gave was dropped. `None`: its content ends with it, which a
-    /// durable store must not say.
+    /// Opens the store again, after what [`Home::open`] gave was dropped. `None`: its content ends with it,
+    /// which a durable store must not say.
     fn reopen(&self) -> Option<Result<Opened<S>, StoreError>>;
 
-    /// Opens what the store would have left if its process had been killed now, while what [`Home::open`] gave is still
-    /// in use, with no call under way: a copy of the files, or a second handle to a server. `None`: that cannot be
-    /// shown here.
+    /// Opens what the store would have left if its process had been killed now, while what [`Home::open`]
+    /// gave is still in use, with no call under way: a copy of the files, or a second handle to a server.
+    /// `None`: that cannot be shown here.
     fn reopen_killed(&self) -> Option<Result<Opened<S>, StoreError>>;
 }
 
@@ -142,8 +142,8 @@ pub fn check_store(make: &dyn Factory<dyn Store>) -> Report {
     Report { cases: CASES.iter().map(|(name, run)| check(name, || run(&*make.fresh()?))).collect() }
 }
 
-/// Runs every case on a store that gives futures, and those that only futures have. The futures are driven without a
-/// runtime: a store that needs one enters it by itself.
+/// Runs every case on a store that gives futures, and those that only futures have. The futures are driven
+/// without a runtime: a store that needs one enters it by itself.
 pub fn check_async_store(make: &dyn Factory<dyn AsyncStore>) -> Report {
     let blocking = CASES.iter().map(|(name, run)| check(name, || run(&Blocking(make.fresh()?))));
     let own = ASYNC_CASES.iter().map(|(name, run)| check(name, || run(&*make.fresh()?)));

@@ -137,7 +137,8 @@ pub(super) fn race<T: Send>(run: impl Fn(u64) -> Result<T, Stop> + Sync) -> Resu
     })
 }
 
-/// Waits for every thread before it looks at the first failure: a scope passes on the panic of one left unjoined.
+/// Waits for every thread before it looks at the first failure: a scope passes on the panic of one left
+/// unjoined.
 pub(super) fn join_all<'scope, T>(
     threads: impl IntoIterator<Item = Joining<'scope, T>>,
 ) -> Result<Vec<T>, Stop> {

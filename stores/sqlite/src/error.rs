@@ -17,27 +17,35 @@ pub enum OpenError {
         /// What is wrong with it, and what to write instead.
         reason: &'static str,
     },
-    /// The folder of the file is not there. It is not made, since a mistyped path would become an empty store.
+    /// The folder of the file is not there. It is not made, since a mistyped path would become an empty
+    /// store.
     #[error("the folder {} does not exist: create it, or correct the path of the store", folder.display())]
     MissingFolder {
         /// The folder.
         folder: PathBuf,
     },
     /// The path leads to a folder, a device or a socket.
-    #[error("{} is not a regular file: give the path of a file, which is created if it does not exist", path.display())]
+    #[error(
+        "{} is not a regular file: give the path of a file, which is created if it does not exist",
+        path.display()
+    )]
     NotAFile {
         /// The path.
         path: PathBuf,
     },
     /// The file is not SQLite's. It was left as it is.
-    #[error("{} is not an SQLite database: move the file away, or give another path; it was not changed", path.display())]
+    #[error(
+        "{} is not an SQLite database: move the file away, or give another path; it was not changed",
+        path.display()
+    )]
     NotADatabase {
         /// The file.
         path: PathBuf,
     },
     /// The database belongs to someone else. It was left as it is.
     #[error(
-        "{} is the database of another application ({found}): give the store a file of its own; it was not changed",
+        "{} is the database of another application ({found}): give the store a file of its own; \
+         it was not changed",
         path.display()
     )]
     OtherApplication {
@@ -48,8 +56,8 @@ pub enum OpenError {
     },
     /// A newer version of this crate wrote the file. It was left as it is.
     #[error(
-        "{} has format {found}, this build reads up to {known}: use the version of mfacore-sqlite that wrote it, \
-         or a later one",
+        "{} has format {found}, this build reads up to {known}: use the version of mfacore-sqlite that wrote \
+         it, or a later one",
         path.display()
     )]
     Newer {
@@ -62,8 +70,8 @@ pub enum OpenError {
     },
     /// The process may not write the file, or may not make files in its folder.
     #[error(
-        "{} cannot be opened for writing: give this process write permission on the file, on its -wal and -shm files \
-         and on its folder (or raise the limit of open files, if that is reached)",
+        "{} cannot be opened for writing: give this process write permission on the file, on its -wal and -shm \
+         files and on its folder (or raise the limit of open files, if that is reached)",
         path.display()
     )]
     ReadOnly {
@@ -72,7 +80,8 @@ pub enum OpenError {
     },
     /// Another process, or another connection of this one, has locked the file for itself.
     #[error(
-        "{} is locked by another process: end what holds it (a backup, a database shell in exclusive mode), then retry",
+        "{} is locked by another process: end what holds it (a backup, a database shell in exclusive \
+         mode), then retry",
         path.display()
     )]
     Locked {

@@ -19,13 +19,15 @@
 //! ```
 //!
 //! - **Durable.** A write-ahead log with `synchronous=FULL`: a committed swap survives a loss of power.
-//! - **Group commit.** One thread writes; swaps that wait for it, up to [`BATCH_SWAPS_MAX`], share a transaction and
-//!   its sync. If that fails, each of them gets an error: none knows whether it is there.
-//! - **Shared.** Threads share one [`Sqlite`] or clones of it; processes on one machine share the file, which must be
-//!   on a local file system. After a fork each process opens it anew; a handle from before the fork only gives errors.
-//! - **Futures.** [`AsyncStore`] needs no runtime: the store's own threads do the work, and complete the futures.
-//! - **Private.** A new file is readable by its owner alone, and so are the `-wal` and `-shm` files beside it. Copy all
-//!   three or use SQLite's own backup; the main file alone may lack the last commits.
+//! - **Group commit.** One thread writes; swaps that wait for it, up to [`BATCH_SWAPS_MAX`], share a
+//!   transaction and its sync. If that fails, each of them gets an error: none knows whether it is there.
+//! - **Shared.** Threads share one [`Sqlite`] or clones of it; processes on one machine share the file, which
+//!   must be on a local file system. After a fork each process opens it anew; a handle from before the fork
+//!   only gives errors.
+//! - **Futures.** [`AsyncStore`] needs no runtime: the store's own threads do the work, and complete the
+//!   futures.
+//! - **Private.** A new file is readable by its owner alone, and so are the `-wal` and `-shm` files beside
+//!   it. Copy all three or use SQLite's own backup; the main file alone may lack the last commits.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub)]
 
@@ -49,7 +51,8 @@ pub use writer::{BATCH_SWAPS_MAX, QUEUE_MAX};
 use readers::Readers;
 use writer::Writer;
 
-/// A store in one SQLite file. Clones share it; the last one to go writes what still waits and closes the file.
+/// A store in one SQLite file. Clones share it; the last one to go writes what still waits and closes the
+/// file.
 #[derive(Clone)]
 pub struct Sqlite {
     handle: Arc<Handle>,
@@ -78,8 +81,8 @@ struct Threads {
 }
 
 impl Sqlite {
-    /// Opens the store at a path or a URL (`sqlite:relative.db`, `sqlite:/folder/name.db`, `sqlite:///folder/name.db`,
-    /// percent-decoded), and makes the file if there is none.
+    /// Opens the store at a path or a URL (`sqlite:relative.db`, `sqlite:/folder/name.db`,
+    /// `sqlite:///folder/name.db`, percent-decoded), and makes the file if there is none.
     pub fn open(path_or_url: impl AsRef<str>) -> Result<Self, OpenError> {
         Self::open_path(&location::path_of(path_or_url.as_ref())?)
     }

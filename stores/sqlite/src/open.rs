@@ -49,8 +49,8 @@ fn connect_for_reading(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// SQLite does not create the file itself: it would do so with the permissions of the umask, and through a dangling
-/// link.
+/// SQLite does not create the file itself: it would do so with the permissions of the umask, and through a
+/// dangling link.
 fn connect_unprepared(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
 }

@@ -19,8 +19,8 @@ impl Folder {
         self.0.path().join("store.db")
     }
 
-    /// The files as they are, without the close that would tidy them: what a killed process leaves. The copy gives up
-    /// this process's locks on them, which no other process is there to notice.
+    /// The files as they are, without the close that would tidy them: what a killed process leaves. The copy
+    /// gives up this process's locks on them, which no other process is there to notice.
     fn killed(&self) -> Result<Arc<Sqlite>, StoreError> {
         let image = self.0.path().join("image.db");
         for suffix in ["", "-wal"] {

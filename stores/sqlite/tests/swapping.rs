@@ -145,7 +145,8 @@ fn swaps_of_one_key_in_one_batch_are_in_order() {
 fn a_batch_that_fails_is_an_error_for_each_of_it_and_the_next_one_works() {
     let (_folder, store) = new_store();
     let other = Connection::open(store.path()).expect("a connection");
-    let full = "CREATE TRIGGER refuse BEFORE INSERT ON record WHEN new.key = x'ff' BEGIN SELECT RAISE(ABORT, 'full'); END";
+    let full = "CREATE TRIGGER refuse BEFORE INSERT ON record WHEN new.key = x'ff' \
+                BEGIN SELECT RAISE(ABORT, 'full'); END";
     other.execute_batch(full).expect("a trigger");
     other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
     let keys: [&[u8]; 3] = [b"before", &[0xff], b"after"];
