@@ -70,8 +70,8 @@ pub enum OpenError {
     },
     /// The process may not write the file, or may not make files in its folder.
     #[error(
-        "{} cannot be opened for writing: give this process write permission on the file, on its -wal and -shm \
-         files and on its folder (or raise the limit of open files, if that is reached)",
+        "{} cannot be opened for writing: give this process write permission on the file, on its -wal and \
+         -shm files and on its folder (or raise the limit of open files, if that is reached)",
         path.display()
     )]
     ReadOnly {

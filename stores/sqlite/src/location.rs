@@ -13,7 +13,7 @@ pub(crate) fn path_of(given: &str) -> Result<PathBuf, OpenError> {
         Some(scheme) if scheme.eq_ignore_ascii_case(SCHEME) => path_of_url(given, refuse)?,
         Some(_) => {
             return Err(refuse(
-                "only sqlite: URLs are known; open a file with a colon in its name as ./name, or by open_path",
+                "only sqlite: URLs are known; open a file with a colon in its name as ./name or by open_path",
             ));
         }
         None => given.to_owned(),

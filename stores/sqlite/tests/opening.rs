@@ -212,6 +212,12 @@ fn what_cannot_be_written() -> Outcome {
     let hidden = folder.path().join("hidden.db");
     drop(Sqlite::open_path(&hidden)?);
     mode(&hidden, 0o000)?;
+    let open = folder.path().join("open");
+    std::fs::create_dir(&open)?;
+    let within = open.join("file.db");
+    drop(Sqlite::open_path(&within)?);
+    mode(&within, 0o444)?;
+    mode(&open, 0o777)?;
     let closed = folder.path().join("closed");
     std::fs::create_dir(&closed)?;
     let beside = closed.join("writable.db");
@@ -219,7 +225,7 @@ fn what_cannot_be_written() -> Outcome {
     mode(&beside, 0o666)?;
     mode(&closed, 0o555)?;
 
-    let paths = [file, hidden, beside, closed.join("new.db")];
+    let paths = [file, hidden, within, beside, closed.join("new.db")];
     let paths = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join("\n");
     let mut child = Command::new(std::env::current_exe()?);
     child.args(["--exact", "read_only_child", "--nocapture"]).env(READ_ONLY_PATHS, paths);
@@ -239,7 +245,7 @@ fn what_cannot_be_written() -> Outcome {
     };
     let text =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("4 refused"), "{text}");
+    assert!(output.status.success() && text.contains("5 refused"), "{text}");
     Ok(())
 }
 
