@@ -6,10 +6,13 @@ use crate::crypto::secret::SecretString;
 use crate::token::Scopes;
 
 /// The authority of a call, with the facts that the host adds.
+///
+/// As JSON, for hosts that speak it: `{"authority": {"host": "ann"}}` or `{"authority": {"token": {"text": "..",
+/// "subject": {"expected": "ann"}}}}` (`"from_token"` for [`Subject::FromToken`]), with `client` and `facts` named as the
+/// functions here.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Caller {
-    #[serde(flatten)]
     pub(crate) authority: Authority,
     /// The client that was authenticated, or named itself where it is public.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -23,10 +26,10 @@ pub struct Caller {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Authority {
-    /// The host itself, for a user.
-    Host { user: String },
+    /// The host itself, for this user.
+    Host(String),
     /// A token, and whose it must be.
-    Token { token: SecretString, subject: Subject },
+    Token { text: SecretString, subject: Subject },
 }
 
 /// Whose token it must be.
@@ -67,12 +70,12 @@ pub(crate) struct Facts {
 impl Caller {
     /// The host itself, for `user`: after a first factor, or for support and migration.
     pub fn host(user: impl Into<String>) -> Self {
-        Self::new(Authority::Host { user: user.into() })
+        Self::new(Authority::Host(user.into()))
     }
 
     /// The bearer of an `mfa_token` or an access token. Name the user of your session wherever you have one.
     pub fn token(token: impl Into<SecretString>, subject: Subject) -> Self {
-        Self::new(Authority::Token { token: token.into(), subject })
+        Self::new(Authority::Token { text: token.into(), subject })
     }
 
     fn new(authority: Authority) -> Self {

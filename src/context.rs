@@ -73,7 +73,7 @@ impl Context<'_> {
     }
 
     pub(crate) fn is_host(&self) -> bool {
-        matches!(self.caller.authority, Authority::Host { .. })
+        matches!(self.caller.authority, Authority::Host(_))
     }
 
     pub(crate) fn token(&self) -> Option<&Token> {

@@ -132,9 +132,7 @@ impl Engine {
             }
             Err(Unrouted { refusal, event: kind }) => {
                 let user = match &caller.authority {
-                    Authority::Host { user } | Authority::Token { subject: Subject::Expected(user), .. } => {
-                        user
-                    }
+                    Authority::Host(user) | Authority::Token { subject: Subject::Expected(user), .. } => user,
                     Authority::Token { subject: Subject::FromToken, .. } => "",
                 };
                 let user = UserKey::new(&self.tenant, user);
@@ -148,7 +146,7 @@ impl Engine {
     fn route(&self, allows: Allows, caller: &Caller, now_ms: u64) -> Result<Routed, Unrouted> {
         check_bounds(caller, now_ms)?;
         let (text, subject) = match &caller.authority {
-            Authority::Host { user } => {
+            Authority::Host(user) => {
                 if !allows.host {
                     return Err(Error::Misuse("this command takes a token, not the host's word").into());
                 }
@@ -156,7 +154,7 @@ impl Engine {
                     .map_err(|_| Error::Misuse("a user's id has 1 to 128 bytes"))?;
                 return Ok(Routed { user, bearer: None });
             }
-            Authority::Token { token, subject } => (token, subject),
+            Authority::Token { text, subject } => (text, subject),
         };
         let surface = if allows.surface == Surface::Host { Surface::Bearer } else { allows.surface };
         let deny = |code| Unrouted::from(Refusal::from(Denial::new(code, surface)));

@@ -1,5 +1,6 @@
-//! Tests for those who write a store or a binding for mfacore.
+//! Tests for those who write a store or a binding for mfacore: the store suite, and the runner of scenarios.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub)]
 
+pub mod scenario;
 pub mod store_suite;

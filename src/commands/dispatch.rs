@@ -115,7 +115,7 @@ fn admit(record: &Record, is_absent: bool, context: &mut Context<'_>) -> Result<
             Err(Dead::Revoked | Dead::Expired) => Err(DenialCode::TokenExpired.into()),
             Err(Dead::Spent) => Err(NotAdmitted { code: DenialCode::TokenExpired, is_spent: true }),
         },
-        (None, Authority::Host { .. }) => {
+        (None, Authority::Host(_)) => {
             if context.caller.facts.expects == Expectation::Enrolled && !record.is_established() {
                 context.event(EventKind::RecordMissing);
                 return Err(DenialCode::RecordMissing.into());
