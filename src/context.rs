@@ -152,7 +152,6 @@ impl Context<'_> {
         let id = self.stream.bytes()?;
         let chain = before.map_or(id, |token| token.chain);
         let expires_ms = self.now_ms.saturating_add(life_ms);
-        record.extend_pending(&chain, expires_ms);
         if record.sequence == 0 || matches!(record.life, Life::Erased { .. }) {
             // The record must be there when the token comes back: an absence from then on is a denial.
             self.persist = Persist::Always;
@@ -160,6 +159,8 @@ impl Context<'_> {
         if let Life::Erased { .. } = record.life {
             record.life = Life::Open;
         }
+        let ahead_ms = record.expiry_now_ms(self.now_ms).saturating_sub(self.now_ms);
+        record.extend_pending(&chain, expires_ms.saturating_add(ahead_ms));
         Ok(Token {
             storage_key: self.user.storage_key().to_vec(),
             id,
@@ -172,6 +173,7 @@ impl Context<'_> {
             proofs,
             weak_until_ms,
             grant,
+            ahead_ms,
         })
     }
 }

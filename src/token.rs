@@ -47,6 +47,10 @@ pub(crate) struct Token {
     /// What it allows. Never optional: an unknown variant must not decode to "none".
     #[n(10)]
     pub(crate) grant: Grant,
+    /// How far the highest time that the record had seen lay ahead of `issued_ms`: a clock that ran ahead once neither
+    /// shortens the token's life nor lengthens it.
+    #[n(11)]
+    pub(crate) ahead_ms: u64,
 }
 
 /// A factor that was passed.
@@ -235,7 +239,7 @@ impl Token {
         if self.incarnation != record.incarnation || self.epoch != record.epoch {
             return Err(Dead::Revoked);
         }
-        if self.expires_ms <= record.expiry_now_ms(now_ms) {
+        if self.record_expires_ms() <= record.expiry_now_ms(now_ms) {
             return Err(Dead::Expired);
         }
         let excepted = record.excepted.iter().any(|mark| mark.id == self.id);
@@ -246,6 +250,11 @@ impl Token {
             return Err(Dead::Spent);
         }
         Ok(())
+    }
+
+    /// When it expires by the time that [`Record::expiry_now_ms`] tells.
+    pub(crate) fn record_expires_ms(&self) -> u64 {
+        self.expires_ms.saturating_add(self.ahead_ms)
     }
 
     /// Whether what was passed still proves no more than a recovery code.

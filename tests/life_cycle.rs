@@ -53,3 +53,18 @@ fn a_factor_is_enrolled_passed_recovered_from_and_removed() {
     assert!(matches!(world.run(Require::default(), Caller::host("ann")), Ok(RequireReply::NotRequired(_))));
     let _ = Requirements::Enroll(Vec::new());
 }
+
+#[test]
+fn a_clock_that_ran_ahead_once_neither_shortens_nor_lengthens_a_token() {
+    let world = World::new();
+    let phone = world.enroll("ann");
+    let start_ms = world.now_ms();
+    world.pass_ms(2 * support::HOUR_MS);
+    let _ = world.login("ann", &phone);
+    world.set_now_ms(start_ms);
+    let token = world.require("ann");
+    world.pass_ms(10 * support::MINUTE_MS - 1);
+    assert!(world.run(Challenge::default(), bearer(&token)).is_ok());
+    world.pass_ms(1);
+    assert_eq!(world.denied(Challenge::default(), bearer(&token)).code, DenialCode::TokenExpired);
+}

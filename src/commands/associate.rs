@@ -84,7 +84,7 @@ impl Command for Associate {
         }
         let enrollment = new_otp(record, context, bearer, seed.clone())?;
         let (suffix, authenticator) = (enrollment.suffix, enrollment.authenticator_id());
-        let (chain, expires_ms) = (bearer.token.chain, bearer.token.expires_ms);
+        let (chain, expires_ms) = (bearer.token.chain, bearer.token.record_expires_ms());
         record.pending.push(Pending { enrollment, chain, expires_ms, recovery });
 
         let reply = Associated {

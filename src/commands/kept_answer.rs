@@ -29,7 +29,7 @@ pub(super) fn keep(
     if record.answers.len() >= LOST_ANSWERS_MAX {
         record.answers.remove(0);
     }
-    let expires_ms = context.now_ms.saturating_add(LOST_ANSWER_MS);
+    let expires_ms = record.expiry_now_ms(context.now_ms).saturating_add(LOST_ANSWER_MS);
     record.answers.push(KeptAnswer { tag, expires_ms, sealed, suffix });
     Ok(())
 }

@@ -70,7 +70,7 @@ fn spend(record: &mut Record, context: &Context<'_>, token: &Token) -> Result<()
         let wait_s = first_ms.saturating_sub(now_ms).div_ceil(1_000);
         return Err(context.deny(DenialCode::TooManyAttempts).retry_after_s(wait_s).into());
     }
-    record.spent.push(TokenMark { id: token.id, expires_ms: token.expires_ms });
+    record.spent.push(TokenMark { id: token.id, expires_ms: token.record_expires_ms() });
     Ok(())
 }
 

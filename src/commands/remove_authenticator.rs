@@ -90,6 +90,6 @@ fn end_tokens(record: &mut Record, context: &Context<'_>, suffix: &Suffix) {
         record.raise_epoch();
     } else if token.proofs.iter().any(|proof| proof.suffix == *suffix) && record.excepted.len() < EXCEPTED_MAX
     {
-        record.excepted.push(TokenMark { id: token.id, expires_ms: token.expires_ms });
+        record.excepted.push(TokenMark { id: token.id, expires_ms: token.record_expires_ms() });
     }
 }
