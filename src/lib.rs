@@ -1,4 +1,12 @@
-//! An embeddable multi-factor-authentication engine.
+//! An embeddable multi-factor-authentication engine: the whole life of a second factor over storage that you keep.
+//!
+//! - [`Engine`] holds keys and [`Policy`]; [`drivers`] run [`commands`] on a [`store`].
+//! - A command is called by a [`Caller`]: the host itself, or whoever holds a token.
+//! - A [`Finished`] holds the reply or the [`Refusal`], and the audit events. Only a [`Verified`] logs a user in.
+//! - [`Operation`] is the loop below the drivers, for hosts with an event loop or transactions of their own.
+//! - [`otp`] works without all of this.
+//!
+//! The README has an example; `examples/tour` shows every call. Time is in milliseconds since 1970 throughout.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![cfg_attr(
@@ -64,3 +72,7 @@ pub use reply::{
 };
 pub use token::{Scopes, UnknownScope};
 pub use user_key::{UserKey, UserKeyError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
