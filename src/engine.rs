@@ -301,12 +301,16 @@ impl<R> Machine<R> for UserMachine<R> {
             return Err(error);
         }
         let nonce = context.stream.seal_nonce()?;
-        let events = context.events;
+        let mut events = context.events;
         let (write, sequence) = match change {
             Change::None => (None, before),
             Change::Delete => (Some(NewRecord::Delete), before),
             Change::Write(mut record) => {
-                record.advance(operation_id(&self.seed), self.now_ms)?;
+                for expired in record.advance(operation_id(&self.seed), self.now_ms)? {
+                    let kind =
+                        EventKind::EnrollmentExpired { authenticator: expired.enrollment.authenticator_id() };
+                    events.push(event(self.now_ms, &self.user, &self.caller, kind));
+                }
                 let format = self.engine.policy.record_format;
                 let (version, bytes) = seal::seal(&self.engine.keys, &self.user, &record, format, nonce)?;
                 (Some(NewRecord::Sealed { version, bytes }), record.sequence)

@@ -35,6 +35,11 @@ pub enum EventKind {
         /// The authenticator's id.
         authenticator: String,
     },
+    /// Nobody confirmed an enrollment in time: it is gone.
+    EnrollmentExpired {
+        /// The authenticator's id.
+        authenticator: String,
+    },
     /// An enrollment is gone.
     EnrollmentRemoved {
         /// The authenticator's id.

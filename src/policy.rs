@@ -45,11 +45,12 @@ pub struct Policy {
     pub recovery: RecoveryPolicy,
     /// Factors of different enrollments that a login needs.
     pub chained_factors: u8,
-    /// What a verified e-mail address is worth that nobody enrolled.
+    /// What a verified e-mail address is worth that nobody enrolled. No effect yet: there is no e-mail authenticator.
     pub implicit_email: ImplicitEmail,
-    /// How a push is answered.
+    /// How a push is answered. No effect yet: there is no push authenticator.
     pub push: PushConfirmation,
-    /// How long a browser may skip the second factor; absent: never.
+    /// How long a browser may skip the second factor; absent: never. No effect yet but on [`Policy::odds`]: no browser is
+    /// trusted, so that nothing draws on the reserved budgets.
     pub trusted_browsers: Option<TrustedBrowsers>,
     /// Accepts [`Policy::odds`] above the bounds of DESIGN section 6. Say so in your risk register, too.
     pub declare_odds: bool,

@@ -4,9 +4,11 @@
 mod support;
 
 use mfacore::commands::{
-    Challenge, Describe, ListAuthenticators, RemoveAuthenticator, Require, RequireReply, VerifyRecoveryCode,
+    Associate, Challenge, Describe, ListAuthenticators, RemoveAuthenticator, Require, RequireReply,
+    VerifyRecoveryCode,
 };
-use mfacore::{Caller, DenialCode, Outcome, Reply, Requirements};
+use mfacore::policy::Enforcement;
+use mfacore::{Caller, DenialCode, EventKind, Outcome, Policy, Reply};
 use support::{World, bearer, granted};
 
 #[test]
@@ -51,7 +53,6 @@ fn a_factor_is_enrolled_passed_recovered_from_and_removed() {
     assert_eq!(removed.status(), 204);
     assert!(world.run(Describe {}, Caller::host("ann")).unwrap().authenticators.is_empty());
     assert!(matches!(world.run(Require::default(), Caller::host("ann")), Ok(RequireReply::NotRequired(_))));
-    let _ = Requirements::Enroll(Vec::new());
 }
 
 #[test]
@@ -67,4 +68,18 @@ fn a_clock_that_ran_ahead_once_neither_shortens_nor_lengthens_a_token() {
     assert!(world.run(Challenge::default(), bearer(&token)).is_ok());
     world.pass_ms(1);
     assert_eq!(world.denied(Challenge::default(), bearer(&token)).code, DenialCode::TokenExpired);
+}
+
+#[test]
+fn an_enrollment_that_nobody_confirms_expires_with_an_event() {
+    let world = World::with_policy(Policy { enforcement: Enforcement::Always, ..Policy::recommended() });
+    let token = world.require("ann");
+    world.run(Associate::otp(), bearer(&token)).unwrap();
+    world.pass_ms(10 * support::MINUTE_MS);
+    let token = world.require("ann");
+    let events = world.events(Associate::otp(), bearer(&token));
+    assert!(
+        matches!(&events[..], [EventKind::EnrollmentStarted { .. }, EventKind::EnrollmentExpired { .. }]),
+        "{events:?}"
+    );
 }

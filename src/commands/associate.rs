@@ -122,11 +122,13 @@ impl Associate {
 /// A fourth pending enrollment replaces the oldest; a sixth active secret, or a 52nd authenticator, is refused.
 fn make_room(record: &mut Record, context: &Context<'_>) -> Result<(), Refusal> {
     let now_ms = record.expiry_now_ms(context.now_ms);
-    record.pending.retain(|pending| pending.expires_ms > now_ms);
-    if record.pending.len() >= PENDING_MAX {
-        record.pending.remove(0);
+    let live = record.pending.iter().filter(|pending| pending.expires_ms > now_ms).count();
+    if live >= PENDING_MAX
+        && let Some(oldest) = record.pending.iter().position(|pending| pending.expires_ms > now_ms)
+    {
+        record.pending.remove(oldest);
     }
-    let authenticators = record.enrollments.len().saturating_add(record.pending.len()).saturating_add(1);
+    let authenticators = record.enrollments.len().saturating_add(live.min(PENDING_MAX)).saturating_add(1);
     let active = record.enrollments.iter().filter(|enrollment| enrollment.otp().is_some()).count();
     if authenticators >= AUTHENTICATORS_MAX || active >= OTP_ACTIVE_MAX {
         return Err(context.deny(DenialCode::TooManyAuthenticators).into());

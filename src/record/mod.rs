@@ -216,17 +216,17 @@ impl Record {
         self.epoch = self.epoch.saturating_add(1);
     }
 
-    /// Stamps the record as written by `operation` and drops what has expired.
-    pub(crate) fn advance(&mut self, operation: Version, now_ms: u64) -> Result<(), Error> {
+    /// Stamps the record as written by `operation` and drops what has expired: the pending enrollments are returned.
+    pub(crate) fn advance(&mut self, operation: Version, now_ms: u64) -> Result<Vec<Pending>, Error> {
         self.seen_ms = self.expiry_now_ms(now_ms);
         let now_ms = self.seen_ms;
         self.spent.retain(|mark| mark.expires_ms > now_ms);
         self.excepted.retain(|mark| mark.expires_ms > now_ms);
         self.answers.retain(|answer| answer.expires_ms > now_ms);
-        self.pending.retain(|pending| pending.expires_ms > now_ms);
+        let expired = self.pending.extract_if(.., |pending| pending.expires_ms <= now_ms).collect();
         self.sequence = self.sequence.checked_add(1).ok_or(Error::Cap("sequence"))?;
         self.ring.push(operation);
-        Ok(())
+        Ok(expired)
     }
 
     /// The confirmed enrollment with this suffix.
