@@ -11,7 +11,7 @@ use super::{CallRequest, CallResponse, CallStep, Runner, RunnerFactory, Scenario
 /// What came of a scenario: every response, so that two runs can be compared to the byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Played {
-    /// The responses to the calls, in order; those of a parallel step are left out, as their order is not fixed.
+    /// The responses to the calls, in order, up to the first parallel step: who wins it decides what comes after.
     pub responses: Vec<CallResponse>,
 }
 
@@ -22,6 +22,7 @@ struct Stage<'a> {
     calls: u32,
     saved: BTreeMap<String, String>,
     responses: Vec<CallResponse>,
+    was_parallel: bool,
 }
 
 /// Plays `scenario`; `name` seeds it.
@@ -39,6 +40,7 @@ pub fn play(name: &str, scenario: &Scenario, factory: &dyn RunnerFactory) -> Res
         calls: 0,
         saved: BTreeMap::new(),
         responses: Vec::new(),
+        was_parallel: false,
     };
     for (index, step) in scenario.steps.iter().enumerate() {
         stage.take(step).map_err(|text| format!("{name}, step {index}: {text}"))?;
@@ -121,13 +123,16 @@ impl Stage<'_> {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             self.saved.insert(name.clone(), text);
         }
-        self.responses.push(response);
+        if !self.was_parallel {
+            self.responses.push(response);
+        }
         Ok(())
     }
 
     fn call_at_once(&mut self, call: &CallStep, lanes: u32) -> Result<(), String> {
         let requests = (0..lanes).map(|lane| self.request(call, lane)).collect::<Result<Vec<_>, _>>()?;
         self.calls += 1;
+        self.was_parallel = true;
         let runner = self.runner;
         let responses: Vec<Result<CallResponse, String>> = std::thread::scope(|scope| {
             let lanes: Vec<_> =
