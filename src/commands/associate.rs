@@ -55,13 +55,7 @@ impl Reply for Associated {
 
 impl Command for Associate {
     const NAME: &'static str = "associate";
-    const ALLOWS: Allows = Allows {
-        host: false,
-        mfa_token: true,
-        access: Some(Scopes::ENROLL),
-        creates: false,
-        surface: Surface::Bearer,
-    };
+    const ALLOWS: Allows = Allows::MFA_TOKEN.and_access(Scopes::ENROLL).at(Surface::Bearer);
     type Reply = Associated;
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<Associated, Refusal> {

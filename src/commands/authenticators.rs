@@ -79,13 +79,7 @@ impl Reply for AuthenticatorView {
 
 impl Command for ListAuthenticators {
     const NAME: &'static str = "list_authenticators";
-    const ALLOWS: Allows = Allows {
-        host: false,
-        mfa_token: true,
-        access: Some(Scopes::READ),
-        creates: false,
-        surface: Surface::Bearer,
-    };
+    const ALLOWS: Allows = Allows::MFA_TOKEN.and_access(Scopes::READ).at(Surface::Bearer);
     type Reply = Listed;
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<Listed, Refusal> {

@@ -49,7 +49,7 @@ pub struct ImportedOtp {
 
 impl Command for Import {
     const NAME: &'static str = "import";
-    const ALLOWS: Allows = Allows { creates: true, ..Allows::HOST };
+    const ALLOWS: Allows = Allows::HOST.creating();
     type Reply = Empty;
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<Empty, Refusal> {

@@ -99,6 +99,18 @@ impl Allows {
         Self { host: true, mfa_token: false, access: None, creates: false, surface: Surface::Host };
     const MFA_TOKEN: Self =
         Self { host: false, mfa_token: true, access: None, creates: false, surface: Surface::Token };
+
+    const fn and_access(self, scopes: Scopes) -> Self {
+        Self { access: Some(scopes), ..self }
+    }
+
+    const fn creating(self) -> Self {
+        Self { creates: true, ..self }
+    }
+
+    const fn at(self, surface: Surface) -> Self {
+        Self { surface, ..self }
+    }
 }
 
 /// What an attempt costs: charged before it is made, given back by its success.

@@ -42,13 +42,7 @@ impl Reply for RecoveryCodes {
 
 impl Command for RegenerateRecoveryCodes {
     const NAME: &'static str = "regenerate_recovery_codes";
-    const ALLOWS: Allows = Allows {
-        host: true,
-        mfa_token: false,
-        access: Some(Scopes::ENROLL),
-        creates: false,
-        surface: Surface::Bearer,
-    };
+    const ALLOWS: Allows = Allows::HOST.and_access(Scopes::ENROLL).at(Surface::Bearer);
     type Reply = RecoveryCodes;
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<RecoveryCodes, Refusal> {

@@ -36,13 +36,7 @@ impl Reply for Removed {
 
 impl Command for RemoveAuthenticator {
     const NAME: &'static str = "remove_authenticator";
-    const ALLOWS: Allows = Allows {
-        host: true,
-        mfa_token: false,
-        access: Some(Scopes::REMOVE),
-        creates: false,
-        surface: Surface::Bearer,
-    };
+    const ALLOWS: Allows = Allows::HOST.and_access(Scopes::REMOVE).at(Surface::Bearer);
     type Reply = Removed;
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<Removed, Refusal> {

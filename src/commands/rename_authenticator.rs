@@ -23,13 +23,7 @@ pub struct RenameAuthenticator {
 
 impl Command for RenameAuthenticator {
     const NAME: &'static str = "rename_authenticator";
-    const ALLOWS: Allows = Allows {
-        host: true,
-        mfa_token: false,
-        access: Some(Scopes::ENROLL),
-        creates: false,
-        surface: Surface::Bearer,
-    };
+    const ALLOWS: Allows = Allows::HOST.and_access(Scopes::ENROLL).at(Surface::Bearer);
     type Reply = AuthenticatorView;
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<AuthenticatorView, Refusal> {

@@ -55,7 +55,7 @@ impl Reply for RequireReply {
 
 impl Command for Require {
     const NAME: &'static str = "require";
-    const ALLOWS: Allows = Allows { creates: true, ..Allows::HOST };
+    const ALLOWS: Allows = Allows::HOST.creating();
     type Reply = RequireReply;
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<RequireReply, Refusal> {

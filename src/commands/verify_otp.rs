@@ -6,7 +6,7 @@ use super::passed::{Passed, complete, confirm, mfa_grant};
 use super::{Allows, Charge, Command};
 use crate::context::Context;
 use crate::crypto::secret::SecretString;
-use crate::denial::{DenialCode, Surface};
+use crate::denial::DenialCode;
 use crate::event::{EventKind, FailureReason};
 use crate::otp::code::{Code, parse_otp};
 use crate::otp::totp::{Match, Totp};
@@ -32,13 +32,7 @@ pub struct VerifyOtp {
 
 impl Command for VerifyOtp {
     const NAME: &'static str = "verify_otp";
-    const ALLOWS: Allows = Allows {
-        host: false,
-        mfa_token: true,
-        access: Some(Scopes::ENROLL),
-        creates: false,
-        surface: Surface::Token,
-    };
+    const ALLOWS: Allows = Allows::MFA_TOKEN.and_access(Scopes::ENROLL);
     type Reply = VerifyReply;
 
     fn charge(&self, record: &Record, context: &Context<'_>) -> Result<Charge, Refusal> {
