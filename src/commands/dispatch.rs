@@ -60,15 +60,15 @@ pub(crate) fn decide<R>(
         return Ok(refused(Err(denial.into())));
     }
     let mut work = before.clone();
-    charge.take(&mut work, context);
+    charge.take(&mut work.buckets, context);
     let charged = (charge != Charge::default()).then(|| work.clone());
     let result = call.apply(&mut work, context);
     let changed = match &result {
         Ok(_) => {
-            charge.give_back(&before, &mut work, context.policy);
+            charge.give_back(&mut work.buckets, context.policy);
             Some(work)
         }
-        Err(Refusal::Denied(denial)) if denial.counted => charged,
+        Err(Refusal::Denied(denial)) if denial.counted => charged.map(|charged| charge.fail(charged)),
         Err(_) => None,
     };
     if let (Err(_), Some(charged)) = (&result, &changed) {
@@ -175,33 +175,27 @@ impl Charge {
         ]
     }
 
-    fn take(&self, record: &mut Record, context: &Context<'_>) {
-        if *self == Self::default() {
-            return;
-        }
-        for (bucket, budget, attempts) in
-            self.parts(&mut record.buckets, context.policy).into_iter().flatten()
-        {
+    fn take(&self, buckets: &mut Buckets, context: &Context<'_>) {
+        for (bucket, budget, attempts) in self.parts(buckets, context.policy).into_iter().flatten() {
             bucket.charge(budget, attempts, context.now_ms);
         }
+    }
+
+    /// Counts the failure, once it is one: an authenticator is not disabled by the attempt that is being made.
+    fn fail(&self, mut record: Record) -> Record {
         record.failures = record.failures.saturating_add(1);
         for enrollment in
             record.enrollments.iter_mut().filter(|enrollment| self.tested.contains(&enrollment.suffix))
         {
             enrollment.failures = enrollment.failures.saturating_add(1);
         }
+        record
     }
 
-    /// Gives back what [`Charge::take`] took. The handler has set back the failures of what was passed.
-    fn give_back(&self, before: &Record, record: &mut Record, policy: &Policy) {
-        for (bucket, budget, attempts) in self.parts(&mut record.buckets, policy).into_iter().flatten() {
+    /// Gives back what [`Charge::take`] took.
+    fn give_back(&self, buckets: &mut Buckets, policy: &Policy) {
+        for (bucket, budget, attempts) in self.parts(buckets, policy).into_iter().flatten() {
             bucket.give_back(budget, attempts);
-        }
-        for enrollment in
-            record.enrollments.iter_mut().filter(|enrollment| self.tested.contains(&enrollment.suffix))
-        {
-            let failures = before.enrollment(&enrollment.suffix).map_or(0, |before| before.failures);
-            enrollment.failures = enrollment.failures.min(failures);
         }
     }
 }
