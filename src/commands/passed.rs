@@ -28,9 +28,9 @@ pub(super) fn complete(
     passed: Passed,
 ) -> Result<VerifyReply, Refusal> {
     let token = &bearer.token;
-    spend(record, context, token)?;
-    record.failures = 0;
     let now_ms = context.now_ms;
+    spend(record, now_ms, token);
+    record.failures = 0;
     record.buckets.all_mut().into_iter().for_each(|bucket| bucket.restamp(now_ms));
     context.event(EventKind::VerificationPassed { authenticator: passed.authenticator.clone() });
 
@@ -61,17 +61,24 @@ pub(super) fn complete(
     Ok(VerifyReply::Granted(Granted::new(verified, access)))
 }
 
-/// Uses the token up. A full list refuses until the first of them expires.
-fn spend(record: &mut Record, context: &Context<'_>, token: &Token) -> Result<(), Refusal> {
+/// Refuses while the list of spent tokens is full: before the code is looked at, so that right and wrong get the same.
+pub(super) fn check_room_to_spend(record: &Record, context: &Context<'_>) -> Result<(), Refusal> {
     let now_ms = record.expiry_now_ms(context.now_ms);
-    record.spent.retain(|mark| mark.expires_ms > now_ms);
-    if record.spent.len() >= SPENT_MAX {
-        let first_ms = record.spent.iter().map(|mark| mark.expires_ms).min().unwrap_or(now_ms);
-        let wait_s = first_ms.saturating_sub(now_ms).div_ceil(1_000);
-        return Err(context.deny(DenialCode::TooManyAttempts).retry_after_s(wait_s).into());
+    let live = || record.spent.iter().filter(|mark| mark.expires_ms > now_ms);
+    let spends = matches!(context.token(), Some(Token { grant: Grant::Mfa(_), .. }));
+    if !spends || live().count() < SPENT_MAX {
+        return Ok(());
     }
+    let first_ms = live().map(|mark| mark.expires_ms).min().unwrap_or(now_ms);
+    let wait_s = first_ms.saturating_sub(now_ms).div_ceil(1_000);
+    Err(context.deny(DenialCode::TooManyAttempts).retry_after_s(wait_s).into())
+}
+
+/// Uses the token up; [`check_room_to_spend`] has shown that there is room.
+fn spend(record: &mut Record, now_ms: u64, token: &Token) {
+    let now_ms = record.expiry_now_ms(now_ms);
+    record.spent.retain(|mark| mark.expires_ms > now_ms);
     record.spent.push(TokenMark { id: token.id, expires_ms: token.record_expires_ms() });
-    Ok(())
 }
 
 /// What a chain that needs more can do next: pass what it has not passed, or, with nothing left, enroll.

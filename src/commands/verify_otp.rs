@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::passed::{Passed, complete, confirm, mfa_grant};
+use super::passed::{Passed, check_room_to_spend, complete, confirm, mfa_grant};
 use super::{Allows, Charge, Command};
 use crate::context::Context;
 use crate::crypto::secret::SecretString;
@@ -43,6 +43,7 @@ impl Command for VerifyOtp {
         if tested.is_empty() {
             return Err(self.nothing_to_test(record, context));
         }
+        check_room_to_spend(record, context)?;
         Ok(Charge { codes: u32::try_from(tested.len()).unwrap_or(u32::MAX), recovery: 0, tested })
     }
 

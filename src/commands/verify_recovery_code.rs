@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::passed::{Passed, complete, has_live_recovery_code, mfa_grant};
+use super::passed::{Passed, check_room_to_spend, complete, has_live_recovery_code, mfa_grant};
 use super::{Allows, Charge, Command, kept_answer};
 use crate::context::Context;
 use crate::crypto::secret::SecretString;
@@ -38,6 +38,7 @@ impl Command for VerifyRecoveryCode {
         if !has_live_recovery_code(record, context) || context.token().is_some_and(passed_one) {
             return Err(context.deny(DenialCode::NoRecoveryCode).into());
         }
+        check_room_to_spend(record, context)?;
         let is_weak = record.recovery.as_ref().is_some_and(|set| set.is_weak());
         Ok(Charge { codes: u32::from(is_weak), recovery: 1, tested: Vec::new() })
     }
