@@ -64,6 +64,8 @@ impl Command for VerifyRecoveryCode {
         };
         let (suffix, left) = (set.suffix, set.left());
         record.recovery = Some(set);
+        // An answer kept from before would show a code that may be the one just used.
+        record.answers.retain(|answer| answer.suffix != suffix);
         if let Some(code) = &replacement {
             kept_answer::keep(record, context, suffix, code)?;
         }
