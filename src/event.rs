@@ -89,7 +89,7 @@ pub enum EventKind {
     Erased,
     /// The record was sealed anew under the active key.
     KeyRotated,
-    /// The host expects an established user, and the record says otherwise or is missing.
+    /// The host expects an established user, or a token lives, and the record says otherwise or is missing.
     RecordMissing,
     /// The record did not open: edited, moved or cut.
     RecordUnreadable,

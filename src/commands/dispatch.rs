@@ -109,7 +109,11 @@ impl From<DenialCode> for NotAdmitted {
 /// Checks the caller against the record: a token's life, or what the host expects.
 fn admit(record: &Record, is_absent: bool, context: &mut Context<'_>) -> Result<(), NotAdmitted> {
     match (context.token(), &context.caller.authority) {
-        (Some(_), _) if is_absent => Err(DenialCode::TokenExpired.into()),
+        (Some(_), _) if is_absent => {
+            // `Require` creates the record of a token, and a tombstone outlives it: storage has lost the record.
+            context.event(EventKind::RecordMissing);
+            Err(DenialCode::TokenExpired.into())
+        }
         (Some(token), _) => match token.check(record, context.now_ms) {
             Ok(()) => Ok(()),
             Err(Dead::Revoked | Dead::Expired) => Err(DenialCode::TokenExpired.into()),
