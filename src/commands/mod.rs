@@ -209,8 +209,11 @@ commands![
 ];
 
 fn parse<C: Command>(body: &str) -> Result<Box<dyn Call<Replied>>, BodyError> {
+    // serde would fill the members from a list, by position.
+    let is_object = body.trim_ascii_start().starts_with('{');
     match serde_json::from_str::<C>(body) {
-        Ok(command) => Ok(Box::new(Named(command))),
+        Ok(command) if is_object => Ok(Box::new(Named(command))),
+        Ok(_) => Err(BodyError { surface: C::ALLOWS.surface, text: "The body is not an object.".to_owned() }),
         // serde's own text may quote the body, and the body may hold a code.
         Err(error) => Err(BodyError {
             surface: C::ALLOWS.surface,
