@@ -54,7 +54,7 @@ struct ImportedCodes {
     hashes: Vec<HashedCode>,
     #[n(2)]
     bits: u16,
-    #[n(3)]
+    #[cbor(n(3), decode_with = "super::codec::known_variant")]
     form: HashedForm,
 }
 
