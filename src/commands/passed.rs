@@ -32,13 +32,16 @@ pub(super) fn complete(
     spend(record, now_ms, token);
     record.failures = 0;
     record.buckets.all_mut().into_iter().for_each(|bucket| bucket.restamp(now_ms));
-    context.event(EventKind::VerificationPassed { authenticator: passed.authenticator.clone() });
 
     let mut proofs = token.proofs.clone();
     proofs.push(passed.proof);
     let weak = token.weak_until_ms.max(passed.weak_until_ms).filter(|until_ms| *until_ms > now_ms);
-    if proofs.len() < usize::from(context.policy.chained_factors) {
-        let (requirements, may_enroll) = next_link(record, context, &proofs)?;
+    let next = (proofs.len() < usize::from(context.policy.chained_factors))
+        .then(|| next_link(record, context, &proofs))
+        .transpose()?;
+    // Only now, since a chain that cannot go on takes the success back.
+    context.event(EventKind::VerificationPassed { authenticator: passed.authenticator.clone() });
+    if let Some((requirements, may_enroll)) = next {
         let grant = MfaGrant { may_enroll, ..grant.clone() };
         let text = context.mint_mfa_token(record, Some(token), proofs, grant, weak)?;
         return Ok(VerifyReply::Required(MfaRequired::new(text, requirements)));
