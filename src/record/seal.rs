@@ -60,3 +60,47 @@ pub(crate) fn seal(
 fn associated<'a>(user: &'a UserKey, version: &'a Version) -> [&'a [u8]; 5] {
     [b"user", user.storage_key(), user.tenant().as_bytes(), user.user().as_bytes(), &version.0]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::stream::Stream;
+
+    fn sealed(format: u8) -> (KeyRing, UserKey, Loaded) {
+        let ring = KeyRing::new(1, std::array::from_fn(|index| u8::try_from(index).unwrap())).unwrap();
+        let user = UserKey::new("", "ann").unwrap();
+        let mut record = Record::new(&mut Stream::new(&[1; 32], b"k", None, &[0; 32])).unwrap();
+        record.advance(Version([7; 16]), crate::limits::NOW_MS_MIN).unwrap();
+        let (version, bytes) = seal(&ring, &user, &record, format, [9; 12]).unwrap();
+        (ring, user, Loaded { version, bytes })
+    }
+
+    #[test]
+    fn what_was_sealed_opens_for_its_user_with_its_format() {
+        let (ring, user, loaded) = sealed(codec::FORMAT);
+        let opened = open(&ring, &user, &loaded).ok().unwrap();
+        assert_eq!((opened.key, opened.format, opened.record.sequence), (1, codec::FORMAT, 1));
+        let other = UserKey::new("", "Ann").unwrap();
+        assert!(matches!(open(&ring, &other, &loaded), Err(Error::Corrupt)));
+    }
+
+    #[test]
+    fn a_newer_format_is_named() {
+        let (ring, user, loaded) = sealed(codec::FORMAT + 1);
+        let error = open(&ring, &user, &loaded).err();
+        assert!(matches!(error, Some(Error::NewerFormat(format)) if format == codec::FORMAT + 1));
+    }
+
+    /// The version stands in the record too, so that no store can pair it with another one.
+    #[test]
+    fn a_version_that_the_record_does_not_hold_is_refused() {
+        let (ring, user, loaded) = sealed(codec::FORMAT);
+        let record = open(&ring, &user, &loaded).ok().unwrap().record;
+        let version = Version([8; 16]);
+        let plaintext = codec::encode(&record).unwrap();
+        let bytes =
+            ring.seal(Purpose::Record, codec::FORMAT, [9; 12], &associated(&user, &version), &plaintext);
+        let moved = Loaded { version, bytes: bytes.unwrap() };
+        assert!(matches!(open(&ring, &user, &moved), Err(Error::Corrupt)));
+    }
+}
