@@ -305,3 +305,6 @@ fn pause_ms(loads: u8) -> u64 {
         loads => BACK_OFF_MS.checked_shl(u32::from(loads).saturating_sub(1)).unwrap_or(BACK_OFF_MS),
     }
 }
+
+#[cfg(test)]
+mod tests;
