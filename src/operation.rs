@@ -129,9 +129,14 @@ impl<R> Track<R> {
             (Some(None), Some((None, _))) if written == opened.ring.entries().len() => Ok(true),
             (Some(Some(before)), Some((Some(from), _))) if before == from => Ok(true),
             (Some(_), Some(_)) => Err(Error::OutcomeUnknown),
-            (None, Some((_, sequence))) => {
+            (None, Some((from, sequence))) => {
                 let since = usize::try_from(opened.sequence.saturating_sub(sequence)).unwrap_or(usize::MAX);
-                if since >= OPERATION_RING { Err(Error::OutcomeUnknown) } else { Ok(false) }
+                // Where what was written over is not in its place, the record was deleted and created anew since.
+                let place = opened.ring.entries().iter().rev().nth(since);
+                if since >= OPERATION_RING || place != from.as_ref() {
+                    return Err(Error::OutcomeUnknown);
+                }
+                Ok(false)
             }
         }
     }

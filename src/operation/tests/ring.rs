@@ -122,6 +122,20 @@ fn a_deletion_whose_answer_is_lost_is_not_repeated() {
     assert!(matches!(error_of(operation), Error::OutcomeUnknown));
 }
 
+/// A later record of the same key, however long, says nothing of what became of a write to the one before.
+#[test]
+fn a_record_that_was_deleted_and_created_anew_leaves_the_outcome_unknown() {
+    for rule in [Rule::Add, Rule::Delete] {
+        for writes in 2..15 {
+            let mut operation = operation(OURS, rule, &[]);
+            operation.loaded(found(&Counter::after([1, 2])));
+            operation.swapped(Err(failure()));
+            operation.loaded(found(&Counter::after(others(writes))));
+            assert!(matches!(error_of(operation), Error::OutcomeUnknown), "{rule:?} after {writes}");
+        }
+    }
+}
+
 #[test]
 fn a_load_older_than_one_before_is_a_failed_load() {
     let counter = Counter::after([1, 2]);
