@@ -10,7 +10,7 @@ pub enum Error {
     /// The host called in a way that cannot be right; the text says what to change.
     #[error("misuse: {0}")]
     Misuse(&'static str),
-    /// The store failed at every try.
+    /// The store failed until no try was left. Where it was asked to write, the write may arrive yet.
     #[error("the store failed: {0}")]
     Store(StoreError),
     /// Too many others wrote the same record; nothing of this operation was written. Try again.

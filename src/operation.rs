@@ -117,6 +117,16 @@ impl<R> Track<R> {
         }
     }
 
+    /// Why there is no further try: `Busy` only where another's write shows that the last one can never land.
+    fn given_up(&mut self, found: Option<Version>) -> Error {
+        match self.asked {
+            Some((from, _)) if from == found => {
+                self.store_error.take().map_or(Error::OutcomeUnknown, Error::Store)
+            }
+            _ => Error::Busy,
+        }
+    }
+
     /// Whether what was found shows that the attempt asked for before was written.
     ///
     /// # Errors
@@ -255,7 +265,7 @@ impl<R> Operation<R> {
     fn attempt(&mut self, from: Option<Version>, sequence: u64) -> Result<(), Error> {
         let track = self.tracks.last_mut().ok_or(Error::Misuse("the operation has ended"))?;
         if track.loads > TRIES_MAX {
-            return Err(Error::Busy);
+            return Err(track.given_up(from));
         }
         let mut attempt = track.machine.attempt(from)?;
         let mut first = std::mem::take(&mut attempt.first);

@@ -279,6 +279,27 @@ fn loads_that_fail_after_a_write_was_asked_for_leave_the_outcome_unknown() {
     assert!(matches!(error_of(operation), Error::OutcomeUnknown));
 }
 
+/// `Busy` says that nothing was written. A write that failed over a record that stands as it was may arrive yet.
+#[test]
+fn a_store_that_never_writes_is_not_called_busy() {
+    let counter = Counter::after([1]);
+    let run = |answer: fn() -> Result<Swapped, StoreError>| {
+        let mut operation = operation(7, Rule::Add, &[]);
+        let mut swaps = 0;
+        while !is_done(&operation) {
+            operation.loaded(found(&counter));
+            if !is_done(&operation) {
+                swaps += 1;
+                operation.swapped(answer());
+            }
+        }
+        assert_eq!(swaps, TRIES_MAX);
+        error_of(operation)
+    };
+    assert_eq!(run(|| Err(failure())).to_string(), "the store failed: the disk is full");
+    assert!(matches!(run(|| Ok(Swapped::Conflict)), Error::OutcomeUnknown));
+}
+
 #[test]
 fn a_repeated_seed_is_told_before_anything_is_written() {
     for counter in [Counter::after([7]), Counter::after([1, 7, 2])] {
