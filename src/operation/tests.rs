@@ -1,6 +1,9 @@
 //! Operations over plain counters, step by step.
 
 mod counters;
+mod engine_histories;
+mod histories;
+mod model;
 mod ring;
 
 use super::*;
