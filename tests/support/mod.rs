@@ -1,6 +1,8 @@
 //! A deployment for tests: an engine on a store, with a clock and a generator that the test holds.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod by_name;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
