@@ -12,7 +12,7 @@ use crate::event::EventKind;
 use crate::limits::{AUTHENTICATORS_MAX, OTP_ACTIVE_MAX, PENDING_MAX, SEED_BYTES_DEFAULT};
 use crate::otp::Seed;
 use crate::otp::uri::{Kind, OtpauthUri};
-use crate::record::enrollment::{Enrollment, Factor, FactorKind, Moving, Otp};
+use crate::record::enrollment::{Enrollment, Factor, FactorKind, Moving, Otp, Suffix};
 use crate::record::recovery::RecoverySet;
 use crate::record::{Pending, Record};
 use crate::reply::{Outcome, Refusal, Reply, Requirements};
@@ -127,8 +127,10 @@ fn make_room(record: &mut Record, context: &Context<'_>) -> Result<(), Refusal> 
     if authenticators >= AUTHENTICATORS_MAX || active >= OTP_ACTIVE_MAX {
         return Err(context.deny(DenialCode::TooManyAuthenticators).into());
     }
-    let Record { answers, pending, .. } = record;
-    answers.retain(|answer| pending.iter().any(|pending| pending.enrollment.suffix == answer.suffix));
+    let Record { answers, pending, recovery, .. } = record;
+    let live = pending.iter().map(|pending| pending.enrollment.suffix);
+    let live: Vec<Suffix> = live.chain(recovery.as_ref().map(|set| set.suffix)).collect();
+    answers.retain(|answer| live.contains(&answer.suffix));
     Ok(())
 }
 
