@@ -215,6 +215,8 @@ fn what_cannot_be_taken_over_is_refused_whole() {
         (json!({"otp": [good, {"uri": format!("otpauth://hotp/a?secret={SECRET}")}]}), "counter"),
         (json!({"otp": [good, {"uri": uri(0)}]}), "this secret already"),
         (json!({"otp": [good, {"uri": uri(1), "name": "x".repeat(65)}]}), "name"),
+        (json!({"otp": [good, {"uri": uri(1), "name": "a\nb"}]}), "name"),
+        (json!({"otp": [good, {"uri": uri(1), "name": ""}]}), "name"),
         (json!({"otp": [good], "recovery_codes": ["ABCDEFGH", "abcd-efgh"]}), "one code twice"),
         (json!({"otp": [good], "recovery_codes": ["ABC_DEFG"]}), "letters and digits"),
         (json!({"otp": [good], "recovery_codes": ["12345"]}), "guessing pays"),

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::passed::establish;
+use super::rename_authenticator::check_name;
 use super::{Allows, Command};
 use crate::context::Context;
 use crate::crypto::secret::SecretString;
 use crate::denial::DenialCode;
 use crate::event::EventKind;
-use crate::limits::{AUTHENTICATORS_MAX, NICKNAME_CHARS_MAX, OTP_ACTIVE_MAX, RECOVERY_CODES_MAX};
+use crate::limits::{AUTHENTICATORS_MAX, OTP_ACTIVE_MAX, RECOVERY_CODES_MAX};
 use crate::otp::Seed;
 use crate::otp::uri::{Kind, OtpauthUri};
 use crate::record::Record;
@@ -152,8 +153,8 @@ impl ImportedOtp {
     fn enrollment(&self, record: &Record, context: &mut Context<'_>) -> Result<Enrollment, Refusal> {
         let uri =
             OtpauthUri::parse(self.uri.expose()).map_err(|error| invalid(context, &error.to_string()))?;
-        if self.name.as_ref().is_some_and(|name| name.chars().count() > NICKNAME_CHARS_MAX) {
-            return Err(invalid(context, "name has at most 64 characters"));
+        if let Some(name) = &self.name {
+            check_name(name, context)?;
         }
         let moving = match uri.kind() {
             Kind::Totp { period } => Moving::Time { period, last_step: None },

@@ -32,10 +32,7 @@ impl Command for RenameAuthenticator {
                 return Err(context.deny(DenialCode::MissingParameter(name)).into());
             }
         }
-        if self.name.chars().count() > NICKNAME_CHARS_MAX || self.name.chars().any(char::is_control) {
-            let text = "name has 1 to 64 characters, none of them a control character".to_owned();
-            return Err(context.deny(DenialCode::InvalidRequest(text)).into());
-        }
+        check_name(&self.name, context)?;
         let named =
             record.enrollments.iter_mut().find(|enrollment| enrollment.has_id(&self.authenticator_id));
         let Some(enrollment) = named else {
@@ -44,4 +41,13 @@ impl Command for RenameAuthenticator {
         enrollment.nickname = Some(self.name.clone());
         Ok(AuthenticatorView::of(enrollment, context.is_usable(enrollment)))
     }
+}
+
+/// A name has 1 to 64 characters, none of them a control character.
+pub(super) fn check_name(name: &str, context: &Context<'_>) -> Result<(), Refusal> {
+    if (1..=NICKNAME_CHARS_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let text = "name has 1 to 64 characters, none of them a control character".to_owned();
+    Err(context.deny(DenialCode::InvalidRequest(text)).into())
 }
