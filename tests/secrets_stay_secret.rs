@@ -1,0 +1,356 @@
+//! No secret in `Debug`, events, errors, denials or storage; a reply holds one only where it exists to show it once.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use base64ct::{Base64, Base64Unpadded, Base64UrlUnpadded, Encoding};
+use mfacore::commands::{
+    Associate, Associated, Challenge, Command, Describe, Erase, Import, ImportedOtp, ListAuthenticators,
+    RecoveryCodes, RegenerateRecoveryCodes, RemoveAuthenticator, RenameAuthenticator, Require, RequireReply,
+    Reseal, ResetMfa, RevokeTokens, Unlock, VerifyOtp, VerifyRecoveryCode,
+};
+use mfacore::otp::{OtpauthUri, Seed, parse_otp};
+use mfacore::store::{Memory, Store};
+use mfacore::{
+    Caller, Engine, Operation, Policy, Refusal, Reply, Scopes, SecretString, Subject, VerifyReply, Want,
+};
+use support::{Phone, START_MS, bearer, engine, key, root, seed};
+
+/// A secret in every spelling that a careless formatter would give it.
+struct Secret {
+    name: &'static str,
+    spellings: Vec<Vec<u8>>,
+}
+
+fn spellings(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let join = |separator: &str, one: fn(&u8) -> String| {
+        bytes.iter().map(one).collect::<Vec<_>>().join(separator).into_bytes()
+    };
+    let base32 = |bytes: &[u8]| Seed::new(bytes.to_vec()).map(|seed| seed.to_base32().expose().to_owned());
+    let mut all = vec![
+        bytes.to_vec(),
+        join("", |byte| format!("{byte:02x}")),
+        join("", |byte| format!("{byte:02X}")),
+        join(", ", |byte| format!("{byte}")),
+        join(",", |byte| format!("{byte}")),
+        Base64::encode_string(bytes).into_bytes(),
+        Base64Unpadded::encode_string(bytes).into_bytes(),
+        Base64UrlUnpadded::encode_string(bytes).into_bytes(),
+    ];
+    if let Ok(text) = base32(bytes) {
+        all.extend([text.to_ascii_lowercase().into_bytes(), text.into_bytes()]);
+    }
+    all
+}
+
+/// What is known to be secret, and everything that anybody could have written to a log.
+#[derive(Default)]
+struct Watch {
+    secrets: Vec<Secret>,
+    seen: Vec<(String, Vec<u8>)>,
+    operations: u64,
+    now_ms: u64,
+}
+
+impl Watch {
+    fn secret_bytes(&mut self, name: &'static str, bytes: &[u8]) {
+        self.secrets.push(Secret { name, spellings: spellings(bytes) });
+    }
+
+    fn secret_text(&mut self, name: &'static str, text: &str) {
+        let mut spellings = spellings(text.as_bytes());
+        spellings.push(text.to_ascii_lowercase().into_bytes());
+        if let Ok(sealed) = Base64UrlUnpadded::decode_vec(text) {
+            spellings.push(sealed);
+        }
+        self.secrets.push(Secret { name, spellings });
+    }
+
+    fn phone(&mut self, associated: &Associated) -> Phone {
+        let phone = Phone::of(associated);
+        self.secret_bytes("seed", phone.seed.expose());
+        self.secret_text("uri", associated.barcode_uri.expose());
+        for code in &phone.recovery_codes {
+            self.secret_text("recovery code", code.expose());
+        }
+        phone
+    }
+
+    fn code(&mut self, phone: &Phone) -> VerifyOtp {
+        self.now_ms += 30_000;
+        let verify = phone.otp(self.now_ms);
+        self.secret_text("code", verify.otp.expose());
+        verify
+    }
+
+    fn see(&mut self, what: impl Into<String>, value: &(impl Debug + ?Sized)) {
+        self.seen.push((what.into(), format!("{value:?} {value:#?}").into_bytes()));
+    }
+
+    fn see_text(&mut self, what: &str, text: impl Into<Vec<u8>>) {
+        self.seen.push((what.to_owned(), text.into()));
+    }
+
+    /// Runs an operation step by step and looks at all that it shows on the way.
+    fn run<C: Command + Debug>(
+        &mut self,
+        engine: &Engine,
+        store: &Memory,
+        command: C,
+        caller: Caller,
+    ) -> Result<C::Reply, Refusal>
+    where
+        C::Reply: Debug,
+    {
+        self.see(C::NAME, &command);
+        self.see("caller", &caller);
+        let seed = seed(self.operations);
+        self.operations += 1;
+        self.secret_bytes("operation's seed", &seed[16..]);
+        let mut operation: Operation<C::Reply> = engine.operation(command, caller, self.now_ms, seed);
+        loop {
+            self.see("operation", &operation);
+            self.see("want", &operation.want());
+            match operation.want() {
+                Want::Load { key, .. } => {
+                    let found = Store::load(store, key);
+                    self.see("loaded", &found);
+                    operation.loaded(found);
+                }
+                Want::Swap { key, write } => {
+                    let swapped = Store::swap(store, key, write);
+                    operation.swapped(swapped);
+                }
+                Want::Done => break,
+            }
+        }
+        let finished = operation.finish();
+        self.see(format!("finished {}", C::NAME), &finished);
+        self.see_text("events", serde_json::to_string(&finished.events).unwrap());
+        if let Some(stored) = Store::load(store, key("ann").storage_key()).unwrap() {
+            self.see_text("stored", stored.bytes);
+        }
+        match &finished.result {
+            Ok(reply) => self.see(format!("reply {}", C::NAME), reply),
+            Err(refusal) => {
+                self.see_text("refusal", refusal.to_string());
+                self.see_text("refusal", refusal.to_json().expose());
+            }
+        }
+        finished.result
+    }
+
+    fn check(&self) {
+        assert!(self.secrets.len() > 40 && self.seen.len() > 200);
+        // As text, since the standard library searches text quickly in a debug build too.
+        let text = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect::<String>();
+        let seen: Vec<(&str, String)> = self.seen.iter().map(|(what, seen)| (&**what, text(seen))).collect();
+        for secret in &self.secrets {
+            for spelling in secret.spellings.iter().map(|spelling| text(spelling)) {
+                for (what, seen) in &seen {
+                    assert!(!seen.contains(&spelling), "{what} shows a {}: {seen}", secret.name);
+                }
+            }
+        }
+    }
+}
+
+struct Life {
+    watch: Watch,
+    engine: Engine,
+    store: Arc<Memory>,
+}
+
+impl Life {
+    fn new() -> Self {
+        let mut policy = Policy::recommended();
+        policy.recovery.user_may_regenerate = true;
+        // The two halves of the seed of operation 0 are alike, and the first of them is no secret.
+        let mut watch = Watch { now_ms: START_MS, operations: 1, ..Watch::default() };
+        watch.secret_bytes("root key", &root(1));
+        Self { watch, engine: engine(policy), store: Arc::new(Memory::new()) }
+    }
+
+    fn run<C: Command + Debug>(&mut self, command: C, caller: Caller) -> Result<C::Reply, Refusal>
+    where
+        C::Reply: Debug,
+    {
+        self.watch.run(&self.engine, &self.store, command, caller)
+    }
+
+    /// The JSON of a reply that shows nothing once.
+    fn plain<C: Command + Debug>(&mut self, command: C, caller: Caller) -> C::Reply
+    where
+        C::Reply: Debug,
+    {
+        let reply = self.run(command, caller).unwrap();
+        self.watch.see_text(C::NAME, serde_json::to_string(&reply).unwrap());
+        reply
+    }
+
+    fn token(&mut self, caller: Caller) -> SecretString {
+        let token = match self.run(Require::default(), caller).unwrap() {
+            RequireReply::Required(required) => required.mfa_token,
+            RequireReply::NotRequired(reply) => reply.access.unwrap().access_token,
+        };
+        self.watch.secret_text("token", token.expose());
+        token
+    }
+
+    fn enroll(&mut self, token: &SecretString) -> Phone {
+        let associated = self.run(Associate::otp(), bearer(token)).unwrap();
+        let phone = self.watch.phone(&associated);
+        self.run(Associate::otp(), bearer(token)).unwrap();
+        let code = self.watch.code(&phone);
+        let VerifyReply::Confirmed(grant) = self.run(code, bearer(token)).unwrap() else {
+            panic!("confirmed")
+        };
+        self.watch.secret_text("token", grant.access_token.expose());
+        phone
+    }
+
+    fn log_in(&mut self, command: VerifyOtp) -> SecretString {
+        let token = self.token(Caller::host("ann").mfa_audience(Scopes::ALL).transaction("pay 10"));
+        let VerifyReply::Granted(granted) = self.run(command.clone(), bearer(&token)).unwrap() else {
+            panic!("granted")
+        };
+        self.run(command, bearer(&token)).unwrap_err();
+        let access = granted.access.as_ref().unwrap().access_token.clone();
+        self.watch.secret_text("token", access.expose());
+        self.watch.see("proof", &granted.into_verified());
+        access
+    }
+
+    fn recover(&mut self, code: &SecretString) {
+        let token = self.token(Caller::host("ann"));
+        let recovery = VerifyRecoveryCode { recovery_code: code.clone() };
+        let VerifyReply::Granted(granted) = self.run(recovery.clone(), bearer(&token)).unwrap() else {
+            panic!("granted")
+        };
+        let rotated = granted.recovery_code.unwrap();
+        self.watch.secret_text("recovery code", rotated.expose());
+        // The lost answer exists to tell the new code; its Debug form does not.
+        let before = self.watch.seen.len();
+        let refusal = self.run(recovery, bearer(&token)).unwrap_err();
+        let told = self.watch.seen.iter().skip(before).position(|(_, seen)| {
+            seen.windows(rotated.expose().len()).any(|window| window == rotated.expose().as_bytes())
+        });
+        let (what, _) = self.watch.seen.remove(before + told.unwrap());
+        assert_eq!(what, "refusal", "its JSON, and nothing else");
+        assert!(!refusal.to_string().contains(rotated.expose()));
+    }
+}
+
+fn import(watch: &mut Watch) -> Import {
+    let secret = Seed::new((100..140).collect()).unwrap();
+    watch.secret_bytes("imported seed", secret.expose());
+    let uri = format!("otpauth://totp/ann?secret={}", secret.to_base32().expose());
+    watch.secret_text("imported uri", &uri);
+    watch.see("uri", &OtpauthUri::parse(&uri).unwrap());
+    let hash = "$pbkdf2-sha256$i=1000$c2FsdHNhbHRzYWx0$QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU";
+    watch.secret_text("imported hash", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU");
+    watch.secret_text("imported code", "ZZZZYYYYXXXXWWWW");
+    Import {
+        otp: vec![ImportedOtp { uri: uri.into(), name: Some("Token".into()) }],
+        recovery_codes: vec!["ZZZZYYYYXXXXWWWW".into()],
+        recovery_code_hashes: vec![hash.into()],
+        recovery_code_bits: Some(64),
+        ..Import::default()
+    }
+}
+
+#[test]
+fn a_whole_life_shows_no_secret_anywhere() {
+    let mut life = Life::new();
+    let host = || Caller::host("ann");
+    let first = life.token(host().mfa_audience(Scopes::ALL));
+    let phone = life.enroll(&first);
+    let code = life.watch.code(&phone);
+    let access = life.log_in(code);
+    life.recover(&phone.recovery_codes[0]);
+    let second = life.enroll(&access);
+    life.plain(ListAuthenticators {}, bearer(&access));
+    let described = life.plain(Describe {}, host());
+    let id = described.authenticators[1].id.clone();
+    life.plain(RenameAuthenticator { authenticator_id: id.clone(), name: "Phone".into() }, bearer(&access));
+    for caller in [host(), bearer(&access), bearer(&access)] {
+        let RecoveryCodes::One { recovery_code } = life.run(RegenerateRecoveryCodes {}, caller).unwrap()
+        else {
+            panic!("one code")
+        };
+        life.watch.secret_text("recovery code", recovery_code.expose());
+    }
+    let token = life.token(host());
+    life.plain(Challenge::default(), bearer(&token));
+    let stranger = Caller::token(token.clone(), Subject::Expected("bob".into()));
+    for caller in [bearer(&token), stranger, bearer(&token).client("web"), host()] {
+        let wrong = second.wrong(life.watch.now_ms);
+        life.watch.secret_text("typed code", "998877665544");
+        life.run(VerifyOtp { authenticator_id: None, otp: "998877665544".into() }, caller.clone())
+            .unwrap_err();
+        life.run(wrong, caller.clone()).unwrap_err();
+        life.run(VerifyRecoveryCode { recovery_code: "998877665544".into() }, caller).unwrap_err();
+    }
+    let import = import(&mut life.watch);
+    life.plain(import.clone(), host());
+    life.run(import, host()).unwrap_err();
+    life.plain(RemoveAuthenticator { authenticator_id: id }, bearer(&access));
+    life.plain(Unlock {}, host());
+    life.plain(Reseal {}, host());
+    life.plain(RevokeTokens {}, host());
+    life.plain(ResetMfa {}, host());
+    life.plain(Erase {}, host());
+    let _ = life.run(Require { device_token: Some("998877665544".into()) }, host()).unwrap();
+    for (what, text) in [
+        ("seed", format!("{:?}", phone.seed)),
+        ("typed", format!("{:?}", parse_otp("424242").unwrap())),
+        ("text", format!("{:?}", phone.recovery_codes)),
+        ("engine", format!("{:?} {:?}", life.engine, life.engine.policy())),
+        ("store", format!("{:?}", life.store)),
+        ("user", format!("{:?}", key("ann"))),
+    ] {
+        life.watch.see_text(what, text);
+    }
+    life.watch.check();
+}
+
+/// A body that does not parse may hold a code: neither its refusal nor its events quote it.
+#[test]
+fn a_body_that_does_not_parse_is_not_quoted() {
+    let life = Life::new();
+    for body in [
+        r#"{"otp":998877}"#,
+        r#"{"otp":["998877"]}"#,
+        r#"{"998877"#,
+        r#"{"otp":"998877","otp":"998877"}"#,
+        r#"{"authenticator_id":{"998877":1}}"#,
+    ] {
+        for name in ["verify_otp", "verify_recovery_code", "import", "require", "associate"] {
+            let body = body.replace("otp\"", "recovery_code\"").replace("authenticator_id", "otp");
+            let operation = life.engine.call(name, &body, bearer(&"x".into()), START_MS, seed(0));
+            let finished = operation.finish();
+            let shown = format!("{finished:?} {}", finished.response().2.expose());
+            assert!(!shown.contains("998877"), "{name} {body}: {shown}");
+        }
+    }
+}
+
+/// The reply that shows a secret once holds what it is for and no other one.
+#[test]
+fn a_reply_that_shows_a_secret_shows_no_other() {
+    let mut life = Life::new();
+    let token = life.token(Caller::host("ann").mfa_audience(Scopes::ALL));
+    let associated = life.run(Associate::otp(), bearer(&token)).unwrap();
+    let text = serde_json::to_string(&associated).unwrap();
+    assert!(text.contains(associated.secret.expose()) && !text.contains(token.expose()));
+    let phone = Phone::of(&associated);
+    let code = life.watch.code(&phone);
+    let mut confirmed = life.run(code, bearer(&token)).unwrap();
+    let text = serde_json::to_string(&confirmed).unwrap();
+    assert!(!text.contains(associated.secret.expose()));
+    assert!(phone.recovery_codes.iter().all(|code| !text.contains(code.expose())));
+    assert!(confirmed.take_verified().is_none());
+}
