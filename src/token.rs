@@ -302,7 +302,7 @@ mod tests {
         let mut stream = Stream::new(&seed, b"token", None, &[0; 32]);
         let mut drawn = || stream.bytes::<16>().unwrap();
         let text = |bytes: [u8; 16]| "é".repeat(usize::from(bytes[0]) / 4);
-        let some = |bytes: [u8; 16]| (bytes[1] % 2 == 0).then_some(bytes);
+        let some = |bytes: [u8; 16]| (bytes[1] < 128).then_some(bytes);
         let methods = [Method::Otp, Method::RecoveryCode];
         Token {
             storage_key: drawn().to_vec(),
@@ -322,7 +322,7 @@ mod tests {
                 0 => Grant::Access(Scopes(drawn()[0])),
                 _ => Grant::Mfa(MfaGrant {
                     asked: some(drawn()).map(|bytes| Scopes(bytes[0])),
-                    may_enroll: drawn()[0] % 2 == 0,
+                    may_enroll: drawn()[0] < 128,
                     transaction: some(drawn()).map(text),
                 }),
             },

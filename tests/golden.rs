@@ -30,6 +30,7 @@ fn is_to_be_written() -> bool {
 }
 
 /// Compares `text` with the committed file, or writes it.
+#[allow(clippy::disallowed_methods, reason = "a test that keeps files")]
 fn check(file: &str, text: &str) {
     let path = folder().join(file);
     if is_to_be_written() {
