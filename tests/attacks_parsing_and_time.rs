@@ -51,6 +51,26 @@ fn a_clock_set_back_revives_no_code_token_or_attempt() {
     }
 }
 
+/// An attempt while the clock is behind leaves the stamp where it was: no time is counted twice.
+#[test]
+fn a_clock_that_goes_back_and_forth_refills_nothing_twice() {
+    let world = World::new();
+    let phone = world.enroll("ann");
+    let late_ms = world.now_ms() + 4 * HOUR_MS;
+    let left = || world.run(Describe {}, Caller::host("ann")).unwrap().locks.codes.left;
+    let guess = || world.denied(phone.wrong(world.now_ms()), bearer(&world.require("ann")));
+    world.set_now_ms(late_ms);
+    for _ in 0..5 {
+        guess();
+    }
+    for (wave, wanted) in (1..=4).zip([4, 3, 2, 1]) {
+        world.set_now_ms(late_ms - HOUR_MS);
+        guess();
+        world.set_now_ms(late_ms);
+        assert_eq!(left(), wanted, "wave {wave}");
+    }
+}
+
 /// Keycloak CVE-2024-7318: a code's validity ends to the second, and to the millisecond.
 #[test]
 fn a_code_ends_with_the_last_millisecond_of_its_window() {
