@@ -120,17 +120,20 @@ impl Context<'_> {
         Ok(self.access_grant(&token, scopes, text))
     }
 
-    /// The access token that the caller holds, alive in the record's epoch: the very text where that is unchanged.
+    /// The access token that the caller holds, alive in the record's epoch: the very text where that is unchanged, else
+    /// one that `earned` has earned, since what enrolled the first authenticator dies with it.
     pub(crate) fn same_access_token(
         &mut self,
         record: &Record,
         scopes: Scopes,
+        earned: Proof,
     ) -> Result<AccessGrant, Error> {
         let bearer = self.bearer.ok_or(Error::Misuse("only a token can be given again"))?;
         if bearer.token.epoch == record.epoch {
             return Ok(self.access_grant(&bearer.token, scopes, bearer.text.clone()));
         }
-        let token = Token { epoch: record.epoch, ..bearer.token.clone() };
+        let mut token = Token { epoch: record.epoch, ..bearer.token.clone() };
+        token.proofs.push(earned);
         let text = token.seal(self.keys, self.stream.bytes()?)?;
         Ok(self.access_grant(&token, scopes, text))
     }

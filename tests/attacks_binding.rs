@@ -251,6 +251,25 @@ fn a_removed_authenticator_takes_the_tokens_that_it_earned_with_it() {
     assert_eq!(world.denied(ListAuthenticators {}, bearer(&access)).code, DenialCode::TokenExpired);
 }
 
+/// The token that enrolled the first authenticator was earned by it.
+#[test]
+fn a_removed_authenticator_takes_the_token_that_enrolled_it_with_it() {
+    let world = World::new();
+    let before = world.first_access_token("ann");
+    let first = Phone::of(&world.run(Associate::otp(), bearer(&before)).unwrap());
+    let reply = world.run(first.otp(world.now_ms()), bearer(&before)).unwrap();
+    let VerifyReply::Confirmed(AccessGrant { access_token: enrolled, .. }) = reply else {
+        panic!("{reply:?}")
+    };
+    let second = world.add(&enrolled);
+    world.pass_ms(30_000);
+    let access = world.access("ann", &second).access_token;
+    assert!(world.run(ListAuthenticators {}, bearer(&enrolled)).is_ok());
+    let remove = RemoveAuthenticator { authenticator_id: first_id(&world, "ann") };
+    world.run(remove, bearer(&access)).unwrap();
+    assert_eq!(world.denied(ListAuthenticators {}, bearer(&enrolled)).code, DenialCode::TokenExpired);
+}
+
 /// A deleted row, a stale name, a tombstone: MFA is not off where the host knows better.
 #[test]
 fn a_missing_record_never_turns_mfa_off_for_a_user_expected_to_be_enrolled() {

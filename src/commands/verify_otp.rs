@@ -180,7 +180,7 @@ fn accept(record: &mut Record, context: &mut Context<'_>, suffix: &Suffix) -> Re
     let passed = passed.ok_or(crate::error::Error::Misuse("what was tested is gone"))?;
     match context.token().map(|token| &token.grant) {
         Some(Grant::Access(scopes)) => {
-            Ok(VerifyReply::Confirmed(context.same_access_token(record, *scopes)?))
+            Ok(VerifyReply::Confirmed(context.same_access_token(record, *scopes, passed.proof)?))
         }
         _ => {
             let (bearer, grant) = mfa_grant(context)?;
