@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::crypto::secret::SecretString;
+use crate::event::FailureReason;
 
 /// Where a call arrives; the contract words some refusals differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub struct Denial {
     pub recovery_code: Option<SecretString>,
     /// Whether the attempt was charged.
     pub counted: bool,
+    /// Why a code failed: taken out for the audit event, since the caller is not told.
+    pub(crate) failure: Option<FailureReason>,
 }
 
 /// The contract's form of a refusal.
@@ -88,7 +91,13 @@ struct Body<'a> {
 impl Denial {
     /// A refusal that charges nothing.
     pub(crate) fn new(code: DenialCode, surface: Surface) -> Self {
-        Self { code, surface, retry_after_s: None, recovery_code: None, counted: false }
+        Self { code, surface, retry_after_s: None, recovery_code: None, counted: false, failure: None }
+    }
+
+    /// The same, for a code that failed.
+    pub(crate) fn because(mut self, reason: FailureReason) -> Self {
+        self.failure = Some(reason);
+        self
     }
 
     /// The same, charged.

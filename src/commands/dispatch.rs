@@ -11,7 +11,7 @@ use crate::policy::Policy;
 use crate::record::Record;
 use crate::record::budget::{Bucket, Buckets, Budget};
 use crate::reply::Refusal;
-use crate::token::Dead;
+use crate::token::{Dead, Grant, Token};
 
 /// What a call came to, and what is left of it in the record.
 pub(crate) struct Decision<R> {
@@ -53,7 +53,7 @@ pub(crate) fn decide<R>(
         Ok(charge) => charge,
         Err(refusal) => return Ok(refused(Err(refusal))),
     };
-    if let Some(wait_ms) = wait_ms(&charge, &before.buckets, context.policy, context.now_ms) {
+    if let Some(wait_ms) = wait_ms(&charge, &before, context) {
         let retry_after_s = wait_ms.div_ceil(1_000);
         context.event(EventKind::LimitReached { retry_after_s });
         let denial = context.deny(DenialCode::TooManyAttempts).retry_after_s(retry_after_s);
@@ -62,18 +62,19 @@ pub(crate) fn decide<R>(
     let mut work = before.clone();
     charge.take(&mut work.buckets, context);
     let charged = (charge != Charge::default()).then(|| work.clone());
-    let result = call.apply(&mut work, context);
-    let changed = match &result {
+    let told = context.events.len();
+    let mut result = call.apply(&mut work, context);
+    let changed = match &mut result {
         Ok(_) => {
             charge.give_back(&mut work.buckets, context.policy);
             Some(work)
         }
-        Err(Refusal::Denied(denial)) if denial.counted => charged.map(|charged| charge.fail(charged)),
-        Err(_) => None,
+        Err(refusal) => {
+            // What the handler told has not happened.
+            context.events.truncate(told);
+            failed(refusal, charged, &charge, context)
+        }
     };
-    if let (Err(_), Some(charged)) = (&result, &changed) {
-        report_failures(charged, &charge, context);
-    }
     let change = match (changed, context.persist) {
         _ if is_absent && !call.allows().creates => Change::None,
         (Some(_), Persist::Delete) => Change::Delete,
@@ -137,8 +138,19 @@ fn report_clock(record: &Record, context: &mut Context<'_>) {
     }
 }
 
-/// Says that the first factor is suspect, or an authenticator disabled, by the failure that made it so.
-fn report_failures(record: &Record, charge: &Charge, context: &mut Context<'_>) {
+/// Reports a failed attempt; a counted one leaves its charge, and may make the first factor suspect or disable what was
+/// tested.
+fn failed(
+    refusal: &mut Refusal,
+    charged: Option<Record>,
+    charge: &Charge,
+    context: &mut Context<'_>,
+) -> Option<Record> {
+    let Refusal::Denied(denial) = refusal else { return None };
+    if let Some(reason) = denial.failure.take() {
+        context.event(EventKind::VerificationFailed { reason });
+    }
+    let record = charge.fail(charged.filter(|_| denial.counted)?);
     if record.failures == SUSPECT_FAILURES {
         context.event(EventKind::FirstFactorSuspect);
     }
@@ -149,18 +161,21 @@ fn report_failures(record: &Record, charge: &Charge, context: &mut Context<'_>) 
             context.event(EventKind::AuthenticatorDisabled { authenticator: enrollment.authenticator_id() });
         }
     }
+    Some(record)
 }
 
-/// How long until the buckets hold the charge; `None` where they do.
-fn wait_ms(charge: &Charge, buckets: &Buckets, policy: &Policy, now_ms: u64) -> Option<u64> {
-    let mut buckets = *buckets;
-    charge
-        .parts(&mut buckets, policy)
-        .into_iter()
-        .flatten()
-        .map(|(bucket, budget, attempts)| bucket.wait_ms(budget, attempts, now_ms).unwrap_or(u64::MAX))
-        .max()
-        .filter(|wait_ms| *wait_ms > 0)
+/// How long until the buckets hold the charge, and the list of spent tokens has room for the caller's; `None` where they
+/// do. Known before the code is looked at, so that right and wrong wait alike.
+fn wait_ms(charge: &Charge, record: &Record, context: &Context<'_>) -> Option<u64> {
+    let mut buckets = record.buckets;
+    let parts = charge.parts(&mut buckets, context.policy).into_iter().flatten();
+    let waits_ms = parts.map(|(bucket, budget, attempts)| {
+        bucket.wait_ms(budget, attempts, context.now_ms).unwrap_or(u64::MAX)
+    });
+    let logs_in = matches!(context.token(), Some(Token { grant: Grant::Mfa(_), .. }));
+    let spends = logs_in && *charge != Charge::default();
+    let room_ms = if spends { record.spent_room_ms(context.now_ms) } else { 0 };
+    waits_ms.chain([room_ms]).max().filter(|wait_ms| *wait_ms > 0)
 }
 
 impl Charge {

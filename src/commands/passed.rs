@@ -4,7 +4,7 @@ use crate::context::{Bearer, Context};
 use crate::denial::DenialCode;
 use crate::error::Error;
 use crate::event::EventKind;
-use crate::limits::{OTP_ACTIVE_MAX, SPENT_MAX};
+use crate::limits::OTP_ACTIVE_MAX;
 use crate::record::enrollment::{FactorKind, Suffix};
 use crate::record::{Life, Record, TokenMark};
 use crate::reply::{Granted, MfaRequired, Refusal, Requirements, Verified, VerifyReply};
@@ -29,19 +29,16 @@ pub(super) fn complete(
 ) -> Result<VerifyReply, Refusal> {
     let token = &bearer.token;
     let now_ms = context.now_ms;
-    spend(record, now_ms, token);
+    record.spent.push(TokenMark { id: token.id, expires_ms: token.record_expires_ms() });
     record.failures = 0;
     record.buckets.all_mut().into_iter().for_each(|bucket| bucket.restamp(now_ms));
 
     let mut proofs = token.proofs.clone();
     proofs.push(passed.proof);
     let weak = token.weak_until_ms.max(passed.weak_until_ms).filter(|until_ms| *until_ms > now_ms);
-    let next = (proofs.len() < usize::from(context.policy.chained_factors))
-        .then(|| next_link(record, context, &proofs))
-        .transpose()?;
-    // Only now, since a chain that cannot go on takes the success back.
     context.event(EventKind::VerificationPassed { authenticator: passed.authenticator.clone() });
-    if let Some((requirements, may_enroll)) = next {
+    if proofs.len() < usize::from(context.policy.chained_factors) {
+        let (requirements, may_enroll) = next_link(record, context, &proofs)?;
         let grant = MfaGrant { may_enroll, ..grant.clone() };
         let text = context.mint_mfa_token(record, Some(token), proofs, grant, weak)?;
         return Ok(VerifyReply::Required(MfaRequired::new(text, requirements)));
@@ -62,26 +59,6 @@ pub(super) fn complete(
         None => None,
     };
     Ok(VerifyReply::Granted(Granted::new(verified, access)))
-}
-
-/// Refuses while the list of spent tokens is full: before the code is looked at, so that right and wrong get the same.
-pub(super) fn check_room_to_spend(record: &Record, context: &Context<'_>) -> Result<(), Refusal> {
-    let now_ms = record.expiry_now_ms(context.now_ms);
-    let live = || record.spent.iter().filter(|mark| mark.expires_ms > now_ms);
-    let spends = matches!(context.token(), Some(Token { grant: Grant::Mfa(_), .. }));
-    if !spends || live().count() < SPENT_MAX {
-        return Ok(());
-    }
-    let first_ms = live().map(|mark| mark.expires_ms).min().unwrap_or(now_ms);
-    let wait_s = first_ms.saturating_sub(now_ms).div_ceil(1_000);
-    Err(context.deny(DenialCode::TooManyAttempts).retry_after_s(wait_s).into())
-}
-
-/// Uses the token up; [`check_room_to_spend`] has shown that there is room.
-fn spend(record: &mut Record, now_ms: u64, token: &Token) {
-    let now_ms = record.expiry_now_ms(now_ms);
-    record.spent.retain(|mark| mark.expires_ms > now_ms);
-    record.spent.push(TokenMark { id: token.id, expires_ms: token.record_expires_ms() });
 }
 
 /// What a chain that needs more can do next: pass what it has not passed, or, with nothing left, enroll.

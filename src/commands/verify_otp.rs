@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::passed::{Passed, check_room_to_spend, complete, confirm, mfa_grant};
+use super::passed::{Passed, complete, confirm, mfa_grant};
 use super::{Allows, Charge, Command};
 use crate::context::Context;
 use crate::crypto::secret::SecretString;
 use crate::denial::DenialCode;
-use crate::event::{EventKind, FailureReason};
+use crate::event::FailureReason;
 use crate::otp::code::{Code, parse_otp};
 use crate::otp::totp::{Match, Totp};
 use crate::otp::{Skew, hotp};
@@ -43,14 +43,12 @@ impl Command for VerifyOtp {
         if tested.is_empty() {
             return Err(self.nothing_to_test(record, context));
         }
-        check_room_to_spend(record, context)?;
         Ok(Charge { codes: u32::try_from(tested.len()).unwrap_or(u32::MAX), recovery: 0, tested })
     }
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<VerifyReply, Refusal> {
         let Ok(code) = parse_otp(self.otp.expose()) else {
-            context.event(EventKind::VerificationFailed { reason: FailureReason::Malformed });
-            return Err(context.deny(DenialCode::InvalidOtp).into());
+            return Err(context.deny(DenialCode::InvalidOtp).because(FailureReason::Malformed).into());
         };
         let matches: Vec<(Suffix, Matched)> = self
             .tested(record, context)
@@ -64,8 +62,7 @@ impl Command for VerifyOtp {
         else {
             let replayed = matches.iter().any(|(_, matched)| *matched == Matched::Replayed);
             let reason = if replayed { FailureReason::Replayed } else { FailureReason::Wrong };
-            context.event(EventKind::VerificationFailed { reason });
-            return Err(context.deny(DenialCode::InvalidOtp).counted().into());
+            return Err(context.deny(DenialCode::InvalidOtp).because(reason).counted().into());
         };
         // The code is spent for every authenticator that it matches.
         for (suffix, matched) in &matches {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::passed::{Passed, check_room_to_spend, complete, has_live_recovery_code, mfa_grant};
+use super::passed::{Passed, complete, has_live_recovery_code, mfa_grant};
 use super::{Allows, Charge, Command, kept_answer};
 use crate::context::Context;
 use crate::crypto::secret::SecretString;
@@ -38,23 +38,24 @@ impl Command for VerifyRecoveryCode {
         if !has_live_recovery_code(record, context) || context.token().is_some_and(passed_one) {
             return Err(context.deny(DenialCode::NoRecoveryCode).into());
         }
-        check_room_to_spend(record, context)?;
         let is_weak = record.recovery.as_ref().is_some_and(|set| set.is_weak());
         Ok(Charge { codes: u32::from(is_weak), recovery: 1, tested: Vec::new() })
     }
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<VerifyReply, Refusal> {
         let Ok(typed) = TypedRecoveryCode::parse(self.recovery_code.expose()) else {
-            context.event(EventKind::VerificationFailed { reason: FailureReason::Malformed });
-            return Err(context.deny(DenialCode::InvalidRecoveryCode).into());
+            return Err(context
+                .deny(DenialCode::InvalidRecoveryCode)
+                .because(FailureReason::Malformed)
+                .into());
         };
         let (bearer, grant) = mfa_grant(context)?;
         let Some(mut set) = record.recovery.take() else {
             return Err(context.deny(DenialCode::NoRecoveryCode).into());
         };
         let Some(found) = set.find(&record.mac_key, &typed) else {
-            context.event(EventKind::VerificationFailed { reason: FailureReason::Wrong });
-            return Err(context.deny(DenialCode::InvalidRecoveryCode).counted().into());
+            let denial = context.deny(DenialCode::InvalidRecoveryCode).because(FailureReason::Wrong);
+            return Err(denial.counted().into());
         };
         set.spend(found, context.now_ms);
         // CONTRACT section 4, rule 6: a single code is rotated on use; of a set, the rest is left.

@@ -13,7 +13,7 @@ use minicbor::{CborLen, Decode, Encode};
 use crate::crypto::secret::Secret;
 use crate::crypto::stream::Stream;
 use crate::error::Error;
-use crate::limits::{OPERATION_RING, SEEN_AHEAD_MS_MAX};
+use crate::limits::{OPERATION_RING, SEEN_AHEAD_MS_MAX, SPENT_MAX};
 use crate::store::Version;
 use budget::Buckets;
 use enrollment::{Enrollment, SUFFIX_LETTERS, Suffix};
@@ -245,6 +245,13 @@ impl Record {
         for pending in self.pending.iter_mut().filter(|pending| pending.chain == *chain) {
             pending.expires_ms = pending.expires_ms.max(expires_ms);
         }
+    }
+
+    /// How long until the list of spent tokens has room for one more; 0 where it has.
+    pub(crate) fn spent_room_ms(&self, now_ms: u64) -> u64 {
+        let now_ms = self.expiry_now_ms(now_ms);
+        let live = || self.spent.iter().map(|mark| mark.expires_ms).filter(|expires_ms| *expires_ms > now_ms);
+        if live().count() < SPENT_MAX { 0 } else { live().min().unwrap_or(now_ms).saturating_sub(now_ms) }
     }
 
     /// A suffix that names nothing in this record yet.
