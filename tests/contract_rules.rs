@@ -152,6 +152,18 @@ fn what_a_recovery_code_enrolled_is_weak_for_72_hours_and_so_is_what_that_enroll
     }
 }
 
+/// Rule 7 comes later; until then no text is a trusted browser.
+#[test]
+fn rule_7_no_device_token_skips_anything() {
+    let (world, phone) = enrolled();
+    let code = phone.code(world.now_ms());
+    for device_token in ["", "x", code.expose(), world.require("ann").expose()] {
+        let body = json!({"device_token": device_token}).to_string();
+        let answer = world.call("require", &body, Caller::host("ann"));
+        assert_eq!((answer.outcome, answer.status), (Outcome::Required, 403));
+    }
+}
+
 /// Support takes all factors away, and no budget is won by it.
 #[test]
 fn a_reset_deletes_every_factor_and_no_budget() {

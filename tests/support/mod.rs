@@ -45,6 +45,7 @@ pub fn seed(number: u64) -> [u8; 32] {
 pub struct World<S = Arc<Memory>> {
     pub mfa: Mfa<S>,
     now_ms: Arc<AtomicU64>,
+    operations: Arc<AtomicU64>,
 }
 
 impl World {
@@ -59,14 +60,24 @@ impl World {
 
 impl<S: Store> World<S> {
     pub fn on(engine: Engine, store: S) -> Self {
-        let now_ms = Arc::new(AtomicU64::new(START_MS));
-        let operations = Arc::new(AtomicU64::new(0));
-        let clock = now_ms.clone();
+        Self::sharing(engine, store, Arc::new(AtomicU64::new(START_MS)), Arc::default())
+    }
+
+    /// Another engine on the same store, with the same clock and generator.
+    pub fn under(&self, engine: Engine) -> Self
+    where
+        S: Clone,
+    {
+        Self::sharing(engine, self.mfa.store().clone(), self.now_ms.clone(), self.operations.clone())
+    }
+
+    fn sharing(engine: Engine, store: S, now_ms: Arc<AtomicU64>, operations: Arc<AtomicU64>) -> Self {
+        let (clock, count) = (now_ms.clone(), operations.clone());
         let mfa = Mfa::new(engine, store)
             .with_clock(Arc::new(move || clock.load(Ordering::SeqCst)))
-            .with_entropy(Arc::new(move || Ok(seed(operations.fetch_add(1, Ordering::SeqCst)))))
+            .with_entropy(Arc::new(move || Ok(seed(count.fetch_add(1, Ordering::SeqCst)))))
             .with_pause(Arc::new(|_| {}));
-        Self { mfa, now_ms }
+        Self { mfa, now_ms, operations }
     }
 
     pub fn now_ms(&self) -> u64 {
