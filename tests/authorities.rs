@@ -121,7 +121,8 @@ fn every_command_does_what_the_table_says_for_every_authority() {
             allowed += usize::from(is_allowed);
         }
     }
-    // By hand: 11 for the host, 5 for an mfa_token; enroll 4, read 1 and remove 1, each alone and with all the others.
+    // By hand: 11 for the host, 5 for an mfa_token; enroll 4, read 1 and remove 1, each alone and with all
+    // the others.
     assert_eq!(allowed, 28);
 }
 

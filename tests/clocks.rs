@@ -1,4 +1,5 @@
-//! DESIGN section 1, rule 6: a clock that is wrong, or goes back and forth, lets nobody in and locks nobody out.
+//! DESIGN section 1, rule 6: a clock that is wrong, or goes back and forth, lets nobody in and locks nobody
+//! out.
 
 mod support;
 
@@ -80,7 +81,8 @@ fn a_clock_set_back_keeps_no_lost_answer_longer() {
     assert_ne!(world.associate(&token).text("secret"), first.text("secret"));
 }
 
-/// What is spent comes back with time alone: not with a clock that goes back, nor with one that goes back and forth.
+/// What is spent comes back with time alone: not with a clock that goes back, nor with one that goes back and
+/// forth.
 #[test]
 fn a_clock_set_back_refills_no_budget() {
     let (world, phone) = enrolled();

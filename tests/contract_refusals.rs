@@ -61,7 +61,8 @@ fn row_rejected_recovery_code() {
     is(&world.recover(&world.require("ann"), code), 403, "invalid_grant", WRONG_RECOVERY);
 }
 
-/// Text that is none of ours, a token of another deployment or tenant, a bit that was flipped, a token of the wrong kind.
+/// Text that is none of ours, a token of another deployment or tenant, a bit that was flipped, a token of the
+/// wrong kind.
 #[test]
 fn rows_malformed_and_invalid_token() {
     let (world, phone) = enrolled();

@@ -18,7 +18,8 @@ fn with_recovery(codes: u8, user_may_regenerate: bool) -> Policy {
     Policy { recovery: RecoveryPolicy { codes, user_may_regenerate }, ..Policy::recommended() }
 }
 
-/// Rule 3, whatever is enforced: without a factor there is nothing to challenge, and a first one can be enrolled.
+/// Rule 3, whatever is enforced: without a factor there is nothing to challenge, and a first one can be
+/// enrolled.
 #[test]
 fn rule_3_a_user_without_a_factor_gets_the_audience_without_a_challenge() {
     let asks = || Caller::host("ann").mfa_audience(Scopes::ALL);
@@ -43,7 +44,8 @@ fn rule_3_holds_again_once_the_user_removed_the_last_factor() {
     world.first_access_token("ann");
 }
 
-/// Rule 5: the existing factor is proved first, even to add to an account that can be entered with a password alone.
+/// Rule 5: the existing factor is proved first, even to add to an account that can be entered with a password
+/// alone.
 #[test]
 fn rule_5_a_second_factor_needs_a_proof_of_the_first() {
     let (world, phone) = enrolled();
@@ -121,7 +123,8 @@ fn a_recovery_code_grants_no_removal() {
     assert_eq!((refused.status, refused.text("error").as_str()), (403, "insufficient_scope"));
 }
 
-/// What was enrolled with a recovery code cannot remove the strong factors for 72 hours, nor can what it enrolls.
+/// What was enrolled with a recovery code cannot remove the strong factors for 72 hours, nor can what it
+/// enrolls.
 #[test]
 fn what_a_recovery_code_enrolled_is_weak_for_72_hours_and_so_is_what_that_enrolls() {
     let (world, phone) = enrolled();

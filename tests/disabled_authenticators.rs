@@ -1,4 +1,5 @@
-//! NIST SP 800-63B-4 section 3.2.2: 100 consecutive failures disable an authenticator until it is enrolled anew.
+//! NIST SP 800-63B-4 section 3.2.2: 100 consecutive failures disable an authenticator until it is enrolled
+//! anew.
 
 mod support;
 

@@ -76,8 +76,8 @@ fn wrong(world: &World, phones: &[Phone]) -> SecretString {
     codes.find(|code| !accepted.contains(code)).unwrap()
 }
 
-/// Codes that an attacker with the password has looked at within so many days, who guesses whenever the budgets let:
-/// without pause, and again as soon as `retry_after` has passed.
+/// Codes that an attacker with the password has looked at within so many days, who guesses whenever the
+/// budgets let: without pause, and again as soon as `retry_after` has passed.
 fn guesses_within(policy: Policy, k: u8, days: u64) -> u64 {
     let (world, phones) = victim(policy, k);
     let end_ms = world.now_ms() + days * DAY_MS;
@@ -150,8 +150,8 @@ impl Chance {
     }
 }
 
-/// How often, of so many attackers, one of the guesses that the budgets give hits a code of the `steps` that each of `k`
-/// authenticators accepts, if there were `codes` codes only.
+/// How often, of so many attackers, one of the guesses that the budgets give hits a code of the `steps` that
+/// each of `k` authenticators accepts, if there were `codes` codes only.
 fn share_of_hits(chance: &mut Chance, trials: u32, attempts: u64, k: u64, steps: u64, codes: u64) -> f64 {
     let hits = (0..trials)
         .filter(|_| {
