@@ -20,6 +20,8 @@ pub const TRANSACTION_BYTES_MAX: usize = 1024;
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// A token's text, bytes.
 pub const TOKEN_BYTES_MAX: usize = 4096;
+/// A client's list of challenge types, which a refusal repeats, bytes.
+pub const CHALLENGE_TYPE_BYTES_MAX: usize = 64;
 /// A typed code before spaces and dashes are stripped, bytes.
 pub const TYPED_CODE_BYTES_MAX: usize = 128;
 /// A recovery code after spaces and dashes are stripped, characters.

@@ -252,6 +252,11 @@ impl Token {
         Ok(())
     }
 
+    /// Whether the chain has passed this enrollment.
+    pub(crate) fn has_passed(&self, suffix: &Suffix) -> bool {
+        self.proofs.iter().any(|proof| proof.suffix == *suffix)
+    }
+
     /// When it expires by the time that [`Record::expiry_now_ms`] tells.
     pub(crate) fn record_expires_ms(&self) -> u64 {
         self.expires_ms.saturating_add(self.ahead_ms)

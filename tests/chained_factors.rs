@@ -196,3 +196,17 @@ fn a_chain_that_cannot_go_on_changes_nothing_and_reports_no_success() {
     assert_eq!(refused.events, []);
     assert!(world.stored("ann") == stored);
 }
+
+#[test]
+fn a_chain_that_may_enroll_no_longer_may_once_there_is_something_to_pass() {
+    let world = World::with_policy(policy());
+    let token = world.require("ann");
+    let one = phone_of(&world.associate(&token));
+    let first = world.verify(&token, &one.code(world.now_ms())).secret("mfa_token");
+    world.pass_ms(30_000);
+    let second = pass(&world, &world.require("ann"), &one).secret("mfa_token");
+    let two = phone_of(&world.associate(&first));
+    assert_eq!(world.verify(&first, &two.code(world.now_ms())).outcome, Outcome::Granted);
+    let refused = world.call("associate", r#"{"authenticator_types":["otp"]}"#, bearer(&second));
+    assert_eq!(refused.text("error_description"), "User is already enrolled.");
+}

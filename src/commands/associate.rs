@@ -16,7 +16,7 @@ use crate::record::enrollment::{Enrollment, Factor, FactorKind, Moving, Otp, Suf
 use crate::record::recovery::RecoverySet;
 use crate::record::{Pending, Record};
 use crate::reply::{Outcome, Refusal, Reply, Requirements};
-use crate::token::{Grant, MfaGrant, Scopes};
+use crate::token::{Grant, Scopes, Token};
 
 /// Adds an authenticator (CONTRACT section 2, `/mfa/associate`).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -61,9 +61,7 @@ impl Command for Associate {
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<Associated, Refusal> {
         let bearer = context.bearer.ok_or(Error::Misuse("associate takes a token"))?;
         // A password alone never adds a factor to an established user: Keycloak CVE-2023-3597.
-        if let Grant::Mfa(MfaGrant { may_enroll: false, .. }) = bearer.token.grant
-            && record.is_established()
-        {
+        if record.is_established() && !may_enroll(&bearer.token, record) {
             return Err(context.deny(DenialCode::AlreadyEnrolled).into());
         }
         self.check_types(context)?;
@@ -95,6 +93,16 @@ impl Command for Associate {
 
     fn again(&self, kept: &str, _: &Context<'_>) -> Option<Result<Associated, Refusal>> {
         serde_json::from_str(kept).ok().map(Ok)
+    }
+}
+
+/// Whether the token enrolls for an established user: an access token does, and a chain that has passed all there is.
+fn may_enroll(token: &Token, record: &Record) -> bool {
+    match &token.grant {
+        Grant::Access(_) => true,
+        Grant::Mfa(grant) => {
+            grant.may_enroll && record.enrollments.iter().all(|e| token.has_passed(&e.suffix))
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Allows, Command};
 use crate::context::Context;
 use crate::denial::DenialCode;
+use crate::limits::CHALLENGE_TYPE_BYTES_MAX;
 use crate::record::Record;
 use crate::record::enrollment::{AuthenticatorKind, Enrollment, FactorKind};
 use crate::reply::{Outcome, Refusal, Reply};
@@ -50,16 +51,22 @@ impl Command for Challenge {
             return Err(context.deny(DenialCode::NotEnrolled).into());
         }
         let types = self.challenge_type.as_deref().unwrap_or("otp oob");
+        if types.len() > CHALLENGE_TYPE_BYTES_MAX {
+            let text = "challenge_type has at most 64 characters: otp, oob".to_owned();
+            return Err(context.deny(DenialCode::InvalidRequest(text)).into());
+        }
         if let Some(id) = &self.authenticator_id {
             check_id(record, context, id)?;
         }
-        let proofs = context.token().map(|token| token.proofs.as_slice()).unwrap_or_default();
+        let has_passed = |enrollment: &Enrollment| {
+            context.token().is_some_and(|token| token.has_passed(&enrollment.suffix))
+        };
         let mut candidates = record
             .enrollments
             .iter()
             .rev()
             .filter(|enrollment| self.authenticator_id.as_ref().is_none_or(|id| enrollment.has_id(id)))
-            .filter(|enrollment| !proofs.iter().any(|proof| proof.suffix == enrollment.suffix));
+            .filter(|enrollment| !has_passed(enrollment));
         if record.enrollments.iter().all(|enrollment| !context.is_usable(enrollment)) {
             return Err(context.deny(DenialCode::NoUsableAuthenticator).into());
         }

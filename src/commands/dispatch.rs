@@ -34,11 +34,11 @@ pub(crate) fn decide<R>(
     context: &mut Context<'_>,
 ) -> Result<Decision<R>, Error> {
     let is_absent = found.is_none();
-    let before = match found {
+    let mut before = match found {
         Some(record) => record,
         None => Record::new(&mut context.stream)?,
     };
-    report_clock(&before, context);
+    judge_clock(&mut before, context);
     if let Err(refusal) = admit(&before, is_absent, context) {
         let kept = super::kept_answer::find(&before, context).filter(|_| refusal.is_spent);
         let again = kept.and_then(|kept| call.again(kept.expose(), context));
@@ -131,10 +131,16 @@ fn admit(record: &Record, is_absent: bool, context: &mut Context<'_>) -> Result<
     }
 }
 
-fn report_clock(record: &Record, context: &mut Context<'_>) {
+/// Reports a clock that went back. Where it had been so far ahead that it is not believed, spent tokens were dropped as
+/// expired that live again now: every older token is dead instead.
+fn judge_clock(record: &mut Record, context: &mut Context<'_>) {
     let by_ms = record.seen_ms.saturating_sub(context.now_ms);
     if by_ms > CLOCK_DRIFT_MS_MAX {
         context.event(EventKind::ClockWentBackwards { by_ms });
+    }
+    if record.was_far_ahead(context.now_ms) {
+        record.raise_epoch();
+        context.persist = Persist::Always;
     }
 }
 

@@ -82,8 +82,7 @@ fn end_tokens(record: &mut Record, context: &Context<'_>, suffix: &Suffix) {
         record.pending.clear();
         record.answers.clear();
         record.raise_epoch();
-    } else if token.proofs.iter().any(|proof| proof.suffix == *suffix) && record.excepted.len() < EXCEPTED_MAX
-    {
+    } else if token.has_passed(suffix) && record.excepted.len() < EXCEPTED_MAX {
         record.excepted.push(TokenMark { id: token.id, expires_ms: token.record_expires_ms() });
     }
 }

@@ -83,9 +83,7 @@ impl VerifyOtp {
     ) -> impl Iterator<Item = &'a Enrollment> {
         let token = context.token();
         let logs_in = matches!(token.map(|token| &token.grant), Some(Grant::Mfa(_)));
-        let has_passed = move |suffix: &Suffix| {
-            token.is_some_and(|token| token.proofs.iter().any(|proof| proof.suffix == *suffix))
-        };
+        let has_passed = move |suffix: &Suffix| token.is_some_and(|token| token.has_passed(suffix));
         let active = record.enrollments.iter().filter(move |enrollment| {
             logs_in && context.is_usable(enrollment) && !has_passed(&enrollment.suffix)
         });

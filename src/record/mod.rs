@@ -204,11 +204,12 @@ impl Record {
 
     /// The time by which expiry is judged: `now_ms`, or the highest seen where that is not absurdly far ahead.
     pub(crate) fn expiry_now_ms(&self, now_ms: u64) -> u64 {
-        if self.seen_ms.saturating_sub(now_ms) > SEEN_AHEAD_MS_MAX {
-            now_ms
-        } else {
-            self.seen_ms.max(now_ms)
-        }
+        if self.was_far_ahead(now_ms) { now_ms } else { self.seen_ms.max(now_ms) }
+    }
+
+    /// Whether an operation wrote with a time so far ahead of `now_ms` that it is not believed.
+    pub(crate) fn was_far_ahead(&self, now_ms: u64) -> bool {
+        self.seen_ms.saturating_sub(now_ms) > SEEN_AHEAD_MS_MAX
     }
 
     /// Makes every older token dead.
