@@ -1,6 +1,10 @@
 //! Measures several closures in one interleaved run, so that a drift of the machine meets them all.
 #![deny(missing_docs, unsafe_code)]
 
+pub mod allocations;
+#[cfg(feature = "liboath")]
+pub mod liboath;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -32,8 +36,8 @@ pub struct Comparison<'a> {
 
 struct Contender<'a> {
     name: String,
-    /// Calls the closure so many times.
-    batch: Box<dyn FnMut(u64) + 'a>,
+    /// Calls the closure so many times, and tells how long that took.
+    batch: Box<dyn FnMut(u64) -> Duration + 'a>,
 }
 
 impl<'a> Comparison<'a> {
@@ -45,9 +49,30 @@ impl<'a> Comparison<'a> {
     /// Adds a closure; what it returns is computed and dropped.
     pub fn add<T>(mut self, name: impl Into<String>, mut call: impl FnMut() -> T + 'a) -> Self {
         let batch = move |count| {
+            let start = Instant::now();
             for _ in 0..count {
                 black_box(call());
             }
+            start.elapsed()
+        };
+        self.contenders.push(Contender { name: name.into(), batch: Box::new(batch) });
+        self
+    }
+
+    /// Adds a closure whose inputs are made by `prepare` before the time is taken.
+    pub fn add_prepared<I, T>(
+        mut self,
+        name: impl Into<String>,
+        mut prepare: impl FnMut() -> I + 'a,
+        mut call: impl FnMut(I) -> T + 'a,
+    ) -> Self {
+        let batch = move |count| {
+            let inputs: Vec<I> = (0..count).map(|_| prepare()).collect();
+            let start = Instant::now();
+            for input in inputs {
+                black_box(call(input));
+            }
+            start.elapsed()
         };
         self.contenders.push(Contender { name: name.into(), batch: Box::new(batch) });
         self
@@ -61,9 +86,8 @@ impl<'a> Comparison<'a> {
         for repetition in 0..effort.repetitions {
             for place in 0..self.contenders.len() {
                 let index = (repetition + place) % self.contenders.len();
-                let start = Instant::now();
-                (self.contenders[index].batch)(counts[index]);
-                times[index].push(start.elapsed().as_nanos() as f64 / counts[index] as f64);
+                let elapsed = (self.contenders[index].batch)(counts[index]);
+                times[index].push(elapsed.as_nanos() as f64 / counts[index] as f64);
             }
         }
         let names = self.contenders.into_iter().map(|c| c.name);
@@ -72,12 +96,10 @@ impl<'a> Comparison<'a> {
 }
 
 /// The count of calls that fills `repetition`.
-fn calibrate(batch: &mut dyn FnMut(u64), repetition: Duration) -> u64 {
+fn calibrate(batch: &mut dyn FnMut(u64) -> Duration, repetition: Duration) -> u64 {
     let mut count = 1;
     loop {
-        let start = Instant::now();
-        batch(count);
-        let elapsed = start.elapsed();
+        let elapsed = batch(count);
         if elapsed >= repetition / 4 {
             let whole = count as f64 * repetition.as_secs_f64() / elapsed.as_secs_f64();
             return (whole as u64).max(1);
