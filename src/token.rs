@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use minicbor::{CborLen, Decode, Decoder, Encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -201,7 +202,7 @@ impl Token {
     pub(crate) fn seal(&self, keys: &KeyRing, nonce: [u8; 12]) -> Result<SecretString, Error> {
         let plaintext = zeroize::Zeroizing::new(minicbor::to_vec(self).map_err(|_| Error::Cap("token"))?);
         let sealed = keys.seal(Purpose::Token, FORMAT, nonce, &[b"token"], &plaintext)?;
-        let text = Base64UrlUnpadded::encode_string(&sealed);
+        let text = URL_SAFE_NO_PAD.encode(&sealed);
         if text.len() > TOKEN_BYTES_MAX {
             return Err(Error::Cap("token bytes"));
         }
@@ -213,7 +214,7 @@ impl Token {
         if text.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Malformed);
         }
-        let sealed = Base64UrlUnpadded::decode_vec(text).map_err(|_| TokenError::Malformed)?;
+        let sealed = URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Malformed)?;
         let opened =
             keys.open(Purpose::Token, FORMAT, &[b"token"], &sealed).map_err(|error| match error {
                 OpenError::Forged | OpenError::KeyMissing(_) | OpenError::NewerFormat(_) => {
@@ -392,6 +393,40 @@ mod tests {
                 let text = Base64UrlUnpadded::encode_string(&sealed);
                 assert!(Token::open(&keys(), &text, NOW).err() == Some(TokenError::Malformed), "{unknown}");
             }
+        }
+    }
+
+    #[test]
+    fn a_token_has_one_spelling() {
+        let keys = KeyRing::new(1, std::array::from_fn(|index| u8::try_from(index).unwrap())).unwrap();
+        let token = Token {
+            storage_key: b"u0:bob".to_vec(),
+            id: [1; 16],
+            chain: [1; 16],
+            client: None,
+            issued_ms: 1,
+            expires_ms: 2,
+            incarnation: [2; 16],
+            epoch: 0,
+            proofs: Vec::new(),
+            weak_until_ms: None,
+            grant: Grant::Access(Scopes::ALL),
+        };
+        let text = token.seal(&keys, [3; 12]).unwrap();
+        let text = text.expose();
+        assert!(Token::open(&keys, text, 1).is_ok());
+        assert!(text.len() % 4 != 0, "the last letter has bits to spare");
+        let last = text.chars().next_back().unwrap();
+        let letters = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['-', '_']);
+        for other in letters.filter(|letter| *letter != last) {
+            let other = format!("{}{other}", &text[..text.len() - 1]);
+            assert!(matches!(Token::open(&keys, &other, 1), Err(TokenError::Malformed)), "{other}");
+        }
+        for other in
+            [format!("{text}="), format!("{text}\n"), format!(" {text}"), text.replace(['-', '_'], "/")]
+        {
+            let same = other == text;
+            assert!(same || matches!(Token::open(&keys, &other, 1), Err(TokenError::Malformed)), "{other}");
         }
     }
 
