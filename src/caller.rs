@@ -42,6 +42,15 @@ pub enum Subject {
     FromToken,
 }
 
+impl Subject {
+    fn expected(&self) -> Option<&str> {
+        match self {
+            Subject::Expected(user) => Some(user),
+            Subject::FromToken => None,
+        }
+    }
+}
+
 /// What the host believes of a user. Only [`Expectation::Enrolled`] can change an answer, and only into a denial.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,5 +132,80 @@ impl Caller {
     pub fn sequence_min(mut self, sequence: u64) -> Self {
         self.facts.sequence_min = Some(sequence);
         self
+    }
+
+    /// Visits every field, as parts that differ wherever two callers do.
+    pub(crate) fn each_part(&self, visit: &mut impl FnMut(&[u8])) {
+        let Self { authority, client, facts } = self;
+        let Facts { account_label, expects, mfa_audience, transaction, sequence_min } = facts;
+        match authority {
+            Authority::Host { user } => {
+                visit(b"host");
+                visit(user.as_bytes());
+            }
+            Authority::Token { token, subject } => {
+                visit(b"token");
+                visit(token.expose().as_bytes());
+                visit_optional(subject.expected().map(str::as_bytes), visit);
+            }
+        }
+        visit_optional(client.as_deref().map(str::as_bytes), visit);
+        visit_optional(account_label.as_deref().map(str::as_bytes), visit);
+        visit(match expects {
+            Expectation::Enrolled => b"enrolled",
+            Expectation::NotEnrolled => b"not enrolled",
+            Expectation::Unknown => b"unknown",
+        });
+        visit_optional(mfa_audience.map(Scopes::bits).as_ref().map(<[u8; 1]>::as_slice), visit);
+        visit_optional(transaction.as_deref().map(str::as_bytes), visit);
+        visit_optional(sequence_min.map(u64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice), visit);
+    }
+}
+
+/// An absent value is an empty part; one that is there follows a part that is not.
+fn visit_optional(value: Option<&[u8]>, visit: &mut impl FnMut(&[u8])) {
+    match value {
+        None => visit(&[]),
+        Some(value) => {
+            visit(&[1]);
+            visit(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_changes_the_parts() {
+        let host = || Caller::host("bob");
+        let token = |subject| Caller::token("text", subject);
+        let callers = [
+            host(),
+            Caller::host("eve"),
+            token(Subject::FromToken),
+            token(Subject::Expected("bob".to_owned())),
+            token(Subject::Expected(String::new())),
+            Caller::token("other", Subject::FromToken),
+            host().client("app"),
+            host().client(""),
+            host().account_label("app"),
+            host().transaction("app"),
+            host().expects(Expectation::Enrolled),
+            host().expects(Expectation::NotEnrolled),
+            host().mfa_audience(Scopes::ENROLL),
+            host().mfa_audience(Scopes::ALL),
+            host().sequence_min(0),
+            host().sequence_min(1),
+        ];
+        let parts = callers.map(|caller| {
+            let mut parts = Vec::new();
+            caller.each_part(&mut |part| parts.push(part.to_vec()));
+            parts
+        });
+        for (index, one) in parts.iter().enumerate() {
+            assert!(parts.iter().skip(index + 1).all(|other| other != one), "{index}");
+        }
     }
 }

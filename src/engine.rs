@@ -8,8 +8,8 @@ use crate::caller::{Authority, Caller, Subject};
 use crate::commands::dispatch::{Change, Decision, decide};
 use crate::commands::{Allows, Call, Command, Typed, by_name};
 use crate::context::{Bearer, Context, Persist, Request, event};
-use crate::crypto::frame;
 use crate::crypto::keys::{KeyId, KeyRing};
+use crate::crypto::length_prefix;
 use crate::crypto::stream::Stream;
 use crate::denial::{Denial, DenialCode, Surface};
 use crate::error::{ConfigError, Error};
@@ -233,8 +233,16 @@ fn operation_id(seed: &[u8; 32]) -> Version {
 
 /// What is asked, by whom and when, so that no other request shares a stream with this one.
 fn digest(request: &Request, caller: &Caller, now_ms: u64) -> [u8; 32] {
-    let caller = serde_json::to_vec(caller).unwrap_or_default();
-    Sha256::digest(frame(&[request.name.as_bytes(), &request.body, &caller, &now_ms.to_be_bytes()])).into()
+    let mut hash = Sha256::new();
+    let mut update = |part: &[u8]| {
+        hash.update(length_prefix(part));
+        hash.update(part);
+    };
+    update(request.name.as_bytes());
+    update(&request.body);
+    caller.each_part(&mut update);
+    update(&now_ms.to_be_bytes());
+    hash.finalize().into()
 }
 
 /// A user's record within an operation: opens it, decides, seals it.

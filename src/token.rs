@@ -125,6 +125,11 @@ impl Scopes {
         self.0 & other.0 == other.0
     }
 
+    /// The set as one byte.
+    pub(crate) fn bits(self) -> [u8; 1] {
+        [self.0]
+    }
+
     /// These and those of `other`.
     #[must_use]
     pub fn with(self, other: Self) -> Self {
