@@ -139,13 +139,13 @@ impl Caller {
         let Self { authority, client, facts } = self;
         let Facts { account_label, expects, mfa_audience, transaction, sequence_min } = facts;
         match authority {
-            Authority::Host { user } => {
+            Authority::Host(user) => {
                 visit(b"host");
                 visit(user.as_bytes());
             }
-            Authority::Token { token, subject } => {
+            Authority::Token { text, subject } => {
                 visit(b"token");
-                visit(token.expose().as_bytes());
+                visit(text.expose().as_bytes());
                 visit_optional(subject.expected().map(str::as_bytes), visit);
             }
         }

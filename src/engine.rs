@@ -271,15 +271,14 @@ impl<R> Machine<R> for UserMachine<R> {
         self.user.storage_key()
     }
 
-    fn open(&mut self, found: &Loaded) -> Result<Opened, Error> {
+    fn open(&mut self, found: &Loaded) -> Result<Opened<'_>, Error> {
         let opened = seal::open(&self.engine.keys, &self.user, found)?;
         let sequence = opened.record.sequence;
         if let Some(wanted) = self.caller.facts.sequence_min.filter(|wanted| sequence < *wanted) {
             return Err(Error::RolledBack { found: sequence, wanted });
         }
-        let ring = opened.record.ring.clone();
-        self.opened = Some((opened.record, (opened.key, opened.format)));
-        Ok(Opened { sequence, ring })
+        let (record, _) = self.opened.insert((opened.record, (opened.key, opened.format)));
+        Ok(Opened { sequence, ring: &record.ring })
     }
 
     fn attempt(&mut self, loaded: Option<Version>) -> Result<Attempt<R>, Error> {

@@ -43,7 +43,7 @@ pub(crate) trait Machine<R>: Send {
     fn key(&self) -> &[u8];
 
     /// Opens what was found, and keeps it for the next attempt.
-    fn open(&mut self, found: &Loaded) -> Result<Opened, Error>;
+    fn open(&mut self, found: &Loaded) -> Result<Opened<'_>, Error>;
 
     /// Computes the attempt from what was opened last, or from absence.
     fn attempt(&mut self, loaded: Option<Version>) -> Result<Attempt<R>, Error>;
@@ -53,9 +53,38 @@ pub(crate) trait Machine<R>: Send {
 }
 
 /// What the operation itself needs of a record that was found.
-pub(crate) struct Opened {
+pub(crate) struct Opened<'a> {
     pub(crate) sequence: u64,
-    pub(crate) ring: OperationRing,
+    pub(crate) ring: &'a OperationRing,
+}
+
+/// The version and sequence that an attempt was computed from.
+type Origin = (Option<Version>, u64);
+
+impl Opened<'_> {
+    /// Whether this shows that the attempt that was `asked` for before is written.
+    ///
+    /// # Errors
+    /// [`Error::OutcomeUnknown`] where it cannot tell, [`Error::EntropyRepeated`] where nothing was asked for.
+    fn has_written(&self, id: Version, asked: Option<Origin>) -> Result<bool, Error> {
+        let written = usize::try_from(self.sequence).unwrap_or(usize::MAX);
+        match (self.ring.find(id), asked) {
+            (None, None) => Ok(false),
+            (Some(_), None) => Err(Error::EntropyRepeated),
+            (Some(None), Some((None, _))) if written == self.ring.entries().len() => Ok(true),
+            (Some(Some(before)), Some((Some(from), _))) if before == from => Ok(true),
+            (Some(_), Some(_)) => Err(Error::OutcomeUnknown),
+            (None, Some((from, sequence))) => {
+                let since = usize::try_from(self.sequence.saturating_sub(sequence)).unwrap_or(usize::MAX);
+                // Where what was written over is not in its place, the record was deleted and created anew since.
+                let place = self.ring.entries().iter().rev().nth(since);
+                if since >= OPERATION_RING || place != from.as_ref() {
+                    return Err(Error::OutcomeUnknown);
+                }
+                Ok(false)
+            }
+        }
+    }
 }
 
 /// What one attempt writes and, once that is committed, answers.
@@ -89,7 +118,7 @@ struct Track<R> {
     sequence_floor: u64,
     found_before: bool,
     /// The version and sequence that the latest attempt was computed from, where it asked for a swap.
-    asked: Option<(Option<Version>, u64)>,
+    asked: Option<Origin>,
     attempt: Option<Attempt<R>>,
     store_error: Option<StoreError>,
 }
@@ -124,30 +153,6 @@ impl<R> Track<R> {
                 self.store_error.take().map_or(Error::OutcomeUnknown, Error::Store)
             }
             _ => Error::Busy,
-        }
-    }
-
-    /// Whether what was found shows that the attempt asked for before was written.
-    ///
-    /// # Errors
-    /// [`Error::OutcomeUnknown`] where it cannot tell, [`Error::EntropyRepeated`] where nothing was asked for.
-    fn was_written(&self, id: Version, opened: &Opened) -> Result<bool, Error> {
-        let written = usize::try_from(opened.sequence).unwrap_or(usize::MAX);
-        match (opened.ring.find(id), self.asked) {
-            (None, None) => Ok(false),
-            (Some(_), None) => Err(Error::EntropyRepeated),
-            (Some(None), Some((None, _))) if written == opened.ring.entries().len() => Ok(true),
-            (Some(Some(before)), Some((Some(from), _))) if before == from => Ok(true),
-            (Some(_), Some(_)) => Err(Error::OutcomeUnknown),
-            (None, Some((from, sequence))) => {
-                let since = usize::try_from(opened.sequence.saturating_sub(sequence)).unwrap_or(usize::MAX);
-                // Where what was written over is not in its place, the record was deleted and created anew since.
-                let place = opened.ring.entries().iter().rev().nth(since);
-                if since >= OPERATION_RING || place != from.as_ref() {
-                    return Err(Error::OutcomeUnknown);
-                }
-                Ok(false)
-            }
         }
     }
 }
@@ -246,16 +251,18 @@ impl<R> Operation<R> {
             Ok(None) => {}
             Ok(Some(found)) => {
                 let opened = track.machine.open(&found)?;
-                if opened.sequence < track.sequence_floor {
+                let sequence = opened.sequence;
+                if sequence < track.sequence_floor {
                     return track.load_failed(None);
                 }
-                track.sequence_floor = opened.sequence;
+                let has_written = opened.has_written(self.id, track.asked);
+                track.sequence_floor = sequence;
                 track.found_before = true;
-                if track.was_written(self.id, &opened)? {
+                if has_written? {
                     self.settle();
                     return Ok(());
                 }
-                return self.attempt(Some(found.version), opened.sequence);
+                return self.attempt(Some(found.version), sequence);
             }
         }
         self.attempt(None, 0)
@@ -292,11 +299,13 @@ impl<R> Operation<R> {
 
     /// The record at work is written, or needs no write: its answer may be read.
     fn settle(&mut self) {
-        let Some(track) = self.tracks.pop() else { return };
-        self.settled.push(track.machine.key().to_vec());
-        match track.attempt.and_then(|attempt| attempt.answer) {
+        let Some(Track { machine, attempt, .. }) = self.tracks.pop() else { return };
+        match attempt.and_then(|attempt| attempt.answer) {
             Some(answer) => self.end(answer),
-            None => self.proceed(),
+            None => {
+                self.settled.push(machine.key().to_vec());
+                self.proceed();
+            }
         }
     }
 

@@ -61,28 +61,25 @@ pub(crate) fn decide<R>(
     }
     let mut work = before.clone();
     charge.take(&mut work.buckets, context);
-    let charged = (charge != Charge::default()).then(|| work.clone());
     let told = context.events.len();
     let mut result = call.apply(&mut work, context);
-    let changed = match &mut result {
+    let change = match &mut result {
         Ok(_) => {
             charge.give_back(&mut work.buckets, context.policy);
-            Some(work)
+            match context.persist {
+                Persist::Delete => Change::Delete,
+                Persist::IfChanged if work == before => Change::None,
+                Persist::Always | Persist::IfChanged => Change::Write(work),
+            }
         }
         Err(refusal) => {
             // What the handler told has not happened.
             context.events.truncate(told);
-            failed(refusal, charged, &charge, context)
+            failed(refusal, before, &charge, context)
         }
     };
-    let change = match (changed, context.persist) {
-        _ if is_absent && !call.allows().creates => Change::None,
-        (Some(_), Persist::Delete) => Change::Delete,
-        (Some(record), Persist::Always) => Change::Write(record),
-        (Some(record), Persist::IfChanged) if record != before => Change::Write(record),
-        (Some(_), Persist::IfChanged) | (None, _) => Change::None,
-    };
-    Ok(Decision { result, change })
+    let is_wanted = !is_absent || call.allows().creates;
+    Ok(Decision { result, change: if is_wanted { change } else { Change::None } })
 }
 
 fn refused<R>(result: Result<R, Refusal>) -> Decision<R> {
@@ -146,17 +143,17 @@ fn judge_clock(record: &mut Record, context: &mut Context<'_>) {
 
 /// Reports a failed attempt; a counted one leaves its charge, and may make the first factor suspect or disable what was
 /// tested.
-fn failed(
-    refusal: &mut Refusal,
-    charged: Option<Record>,
-    charge: &Charge,
-    context: &mut Context<'_>,
-) -> Option<Record> {
-    let Refusal::Denied(denial) = refusal else { return None };
+fn failed(refusal: &mut Refusal, before: Record, charge: &Charge, context: &mut Context<'_>) -> Change {
+    let Refusal::Denied(denial) = refusal else { return Change::None };
     if let Some(reason) = denial.failure.take() {
         context.event(EventKind::VerificationFailed { reason });
     }
-    let record = charge.fail(charged.filter(|_| denial.counted)?);
+    if !denial.counted || *charge == Charge::default() {
+        return Change::None;
+    }
+    let mut record = before;
+    charge.take(&mut record.buckets, context);
+    let record = charge.fail(record);
     if record.failures == SUSPECT_FAILURES {
         context.event(EventKind::FirstFactorSuspect);
     }
@@ -167,7 +164,7 @@ fn failed(
             context.event(EventKind::AuthenticatorDisabled { authenticator: enrollment.authenticator_id() });
         }
     }
-    Some(record)
+    Change::Write(record)
 }
 
 /// How long until the buckets hold the charge, and the list of spent tokens has room for the caller's; `None` where they
