@@ -15,9 +15,10 @@ use crate::token::{Grant, MfaGrant, Proof, Scopes, Token};
 use crate::user_key::UserKey;
 
 /// A token that opened, with the text that the caller presented.
-pub(crate) struct Bearer {
-    pub(crate) token: Token,
-    pub(crate) text: SecretString,
+#[derive(Clone, Copy)]
+pub(crate) struct Bearer<'a> {
+    pub(crate) token: &'a Token,
+    pub(crate) text: &'a SecretString,
 }
 
 /// What is called, in the words that the random stream and kept answers are bound to.
@@ -32,7 +33,7 @@ pub struct Context<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) keys: &'a KeyRing,
     pub(crate) caller: &'a Caller,
-    pub(crate) bearer: Option<&'a Bearer>,
+    pub(crate) bearer: Option<Bearer<'a>>,
     pub(crate) user: &'a UserKey,
     pub(crate) request: &'a Request,
     pub(crate) surface: Surface,
@@ -77,7 +78,7 @@ impl Context<'_> {
     }
 
     pub(crate) fn token(&self) -> Option<&Token> {
-        self.bearer.map(|bearer| &bearer.token)
+        self.bearer.map(|bearer| bearer.token)
     }
 
     /// Whether the enrollment can be challenged: its factor is on and it is not disabled.
@@ -130,7 +131,7 @@ impl Context<'_> {
     ) -> Result<AccessGrant, Error> {
         let bearer = self.bearer.ok_or(Error::Misuse("only a token can be given again"))?;
         if bearer.token.epoch == record.epoch {
-            return Ok(self.access_grant(&bearer.token, scopes, bearer.text.clone()));
+            return Ok(self.access_grant(bearer.token, scopes, bearer.text.clone()));
         }
         let mut token = Token { epoch: record.epoch, ..bearer.token.clone() };
         token.proofs.push(earned);

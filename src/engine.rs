@@ -183,7 +183,7 @@ impl Engine {
             (Grant::Access(_), Some(_)) => return Err(deny(DenialCode::InsufficientScope)),
             (Grant::Mfa(_) | Grant::Access(_), _) => return Err(deny(DenialCode::TokenMalformed)),
         }
-        Ok(Routed { user, bearer: Some(Bearer { token, text: text.clone() }) })
+        Ok(Routed { user, bearer: Some(token) })
     }
 }
 
@@ -206,7 +206,7 @@ fn check_bounds(caller: &Caller, now_ms: u64) -> Result<(), Error> {
 
 struct Routed {
     user: UserKey,
-    bearer: Option<Bearer>,
+    bearer: Option<Token>,
 }
 
 struct Unrouted {
@@ -250,7 +250,7 @@ struct UserMachine<R> {
     engine: Engine,
     call: Box<dyn Call<R>>,
     caller: Caller,
-    bearer: Option<Bearer>,
+    bearer: Option<Token>,
     user: UserKey,
     request: Request,
     digest: [u8; 32],
@@ -287,13 +287,17 @@ impl<R> Machine<R> for UserMachine<R> {
             return Err(Error::RolledBack { found: 0, wanted });
         }
         let allows = self.call.allows();
-        let surface = if self.bearer.is_none() { Surface::Host } else { allows.surface };
+        let bearer = match (&self.bearer, &self.caller.authority) {
+            (Some(token), Authority::Token { token: text, .. }) => Some(Bearer { token, text }),
+            (Some(_), Authority::Host { .. }) | (None, _) => None,
+        };
+        let surface = if bearer.is_none() { Surface::Host } else { allows.surface };
         let mut context = Context {
             now_ms: self.now_ms,
             policy: &self.engine.policy,
             keys: &self.engine.keys,
             caller: &self.caller,
-            bearer: self.bearer.as_ref(),
+            bearer,
             user: &self.user,
             request: &self.request,
             surface,

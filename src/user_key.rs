@@ -8,9 +8,9 @@ use crate::limits::{KEY_BYTES_MAX, TENANT_BYTES_MAX, USER_BYTES_MAX};
 /// key, and the key is text wherever tenant and user are.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UserKey {
-    key: Vec<u8>,
-    tenant: String,
-    user: String,
+    key: String,
+    tenant_at: usize,
+    user_at: usize,
 }
 
 /// A tenant or user whose name is empty or too long.
@@ -27,31 +27,38 @@ impl UserKey {
         if user.is_empty() || user.len() > USER_BYTES_MAX || tenant.len() > TENANT_BYTES_MAX {
             return Err(UserKeyError);
         }
-        let key = format!("u{}:{tenant}{user}", tenant.len()).into_bytes();
+        let mut key = String::with_capacity(KEY_BYTES_MAX);
+        key.push('u');
+        key.push_str(&tenant.len().to_string());
+        key.push(':');
+        let tenant_at = key.len();
+        key.push_str(tenant);
+        let user_at = key.len();
+        key.push_str(user);
         debug_assert!(key.len() <= KEY_BYTES_MAX, "the caps of tenant and user keep within it");
-        Ok(Self { key, tenant: tenant.to_owned(), user: user.to_owned() })
+        Ok(Self { key, tenant_at, user_at })
     }
 
     /// The user behind a storage key that [`crate::store::Scan`] listed; `None` for a key of another kind.
     pub fn parse(key: &[u8]) -> Option<Self> {
         let (length, rest) = std::str::from_utf8(key).ok()?.strip_prefix('u')?.split_once(':')?;
         let (tenant, user) = rest.split_at_checked(length.parse().ok()?)?;
-        Self::new(tenant, user).ok().filter(|parsed| parsed.key == key)
+        Self::new(tenant, user).ok().filter(|parsed| parsed.storage_key() == key)
     }
 
     /// The key under which a store holds the record.
     pub fn storage_key(&self) -> &[u8] {
-        &self.key
+        self.key.as_bytes()
     }
 
     /// The tenant; empty where there is only one.
     pub fn tenant(&self) -> &str {
-        &self.tenant
+        self.key.get(self.tenant_at..self.user_at).unwrap_or_default()
     }
 
     /// The user's id, as the host names the user.
     pub fn user(&self) -> &str {
-        &self.user
+        self.key.get(self.user_at..).unwrap_or_default()
     }
 }
 

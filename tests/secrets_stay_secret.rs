@@ -6,7 +6,7 @@ mod support;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use base64::Engine;
+use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use mfacore::commands::{
     Associate, Associated, Challenge, Command, Describe, Erase, Import, ImportedOtp, ListAuthenticators,

@@ -145,7 +145,7 @@ fn make_room(record: &mut Record, context: &Context<'_>) -> Result<(), Refusal> 
 fn new_otp(
     record: &Record,
     context: &mut Context<'_>,
-    bearer: &Bearer,
+    bearer: Bearer<'_>,
     seed: Seed,
 ) -> Result<Enrollment, Refusal> {
     let totp = context.policy.totp;

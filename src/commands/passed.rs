@@ -23,11 +23,11 @@ pub(super) struct Passed {
 pub(super) fn complete(
     record: &mut Record,
     context: &mut Context<'_>,
-    bearer: &Bearer,
+    bearer: Bearer<'_>,
     grant: &MfaGrant,
     passed: Passed,
 ) -> Result<VerifyReply, Refusal> {
-    let token = &bearer.token;
+    let token = bearer.token;
     let now_ms = context.now_ms;
     record.spent.push(TokenMark { id: token.id, expires_ms: token.record_expires_ms() });
     record.failures = 0;
@@ -145,7 +145,7 @@ pub(super) fn establish(record: &mut Record, now_ms: u64) {
 }
 
 /// The grant of the caller's `mfa_token`.
-pub(super) fn mfa_grant<'a>(context: &Context<'a>) -> Result<(&'a Bearer, &'a MfaGrant), Refusal> {
+pub(super) fn mfa_grant<'a>(context: &Context<'a>) -> Result<(Bearer<'a>, &'a MfaGrant), Refusal> {
     match context.bearer {
         Some(bearer @ Bearer { token: Token { grant: Grant::Mfa(grant), .. }, .. }) => Ok((bearer, grant)),
         _ => Err(context.deny(DenialCode::TokenMalformed).into()),
