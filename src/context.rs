@@ -2,7 +2,7 @@
 
 use crate::caller::{Authority, Caller};
 use crate::crypto::keys::{KeyId, KeyRing};
-use crate::crypto::secret::SecretString;
+use crate::crypto::secret::{SecretBytes, SecretString};
 use crate::crypto::stream::Stream;
 use crate::denial::{Denial, DenialCode, Surface};
 use crate::error::Error;
@@ -24,7 +24,7 @@ pub(crate) struct Bearer<'a> {
 /// What is called, in the words that the random stream and kept answers are bound to.
 pub(crate) struct Request {
     pub(crate) name: &'static str,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: SecretBytes,
 }
 
 /// What a command may know and use besides the record.

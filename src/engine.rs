@@ -262,7 +262,6 @@ struct UserMachine<R> {
 impl<R> Drop for UserMachine<R> {
     fn drop(&mut self) {
         zeroize::Zeroize::zeroize(&mut self.seed);
-        zeroize::Zeroize::zeroize(&mut self.request.body);
     }
 }
 

@@ -9,7 +9,7 @@ use minicbor::{CborLen, Decode, Decoder, Encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::crypto::keys::{KeyRing, OpenError, Purpose};
-use crate::crypto::secret::SecretString;
+use crate::crypto::secret::{SecretBytes, SecretString};
 use crate::error::Error;
 use crate::limits::{CLOCK_DRIFT_MS_MAX, TOKEN_BYTES_MAX};
 use crate::record::enrollment::Suffix;
@@ -205,7 +205,9 @@ pub(crate) enum Dead {
 impl Token {
     /// The token as text.
     pub(crate) fn seal(&self, keys: &KeyRing, nonce: [u8; 12]) -> Result<SecretString, Error> {
-        let plaintext = zeroize::Zeroizing::new(minicbor::to_vec(self).map_err(|_| Error::Cap("token"))?);
+        let mut plaintext = Vec::with_capacity(minicbor::len(self));
+        minicbor::encode(self, &mut plaintext).map_err(|_| Error::Cap("token"))?;
+        let plaintext = SecretBytes::new(plaintext);
         let sealed = keys.seal(Purpose::Token, FORMAT, nonce, &[b"token"], &plaintext)?;
         let text = URL_SAFE_NO_PAD.encode(&sealed);
         if text.len() > TOKEN_BYTES_MAX {

@@ -24,6 +24,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::context::Context;
+use crate::crypto::secret::SecretBytes;
 use crate::denial::Surface;
 use crate::record::Record;
 use crate::record::enrollment::Suffix;
@@ -128,7 +129,7 @@ pub struct Charge {
 pub(crate) trait Call<R>: Send {
     fn name(&self) -> &'static str;
     fn allows(&self) -> Allows;
-    fn body(&self) -> Vec<u8>;
+    fn body(&self) -> SecretBytes;
     fn charge(&self, record: &Record, context: &Context<'_>) -> Result<Charge, Refusal>;
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<R, Refusal>;
     fn again(&self, kept: &str, context: &Context<'_>) -> Option<Result<R, Refusal>>;
@@ -149,8 +150,8 @@ macro_rules! call {
             fn allows(&self) -> Allows {
                 C::ALLOWS
             }
-            fn body(&self) -> Vec<u8> {
-                serde_json::to_vec(&self.0).unwrap_or_default()
+            fn body(&self) -> SecretBytes {
+                SecretBytes::new(serde_json::to_vec(&self.0).unwrap_or_default())
             }
             fn charge(&self, record: &Record, context: &Context<'_>) -> Result<Charge, Refusal> {
                 self.0.charge(record, context)

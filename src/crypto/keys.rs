@@ -11,7 +11,8 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::frame;
+use super::secret::SecretBytes;
+use super::{frame_into, framed_len};
 use crate::error::{ConfigError, Error};
 use crate::limits::RING_KEYS_MAX;
 
@@ -180,12 +181,12 @@ impl KeyRing {
         }
         let id = KeyId::from_be_bytes(id);
         let key = self.find(id).ok_or(OpenError::KeyMissing(id))?;
-        let mut plaintext = Zeroizing::new(body.to_vec());
+        let mut plaintext = SecretBytes::new(body.to_vec());
         key.cipher(purpose)
             .decrypt_inout_detached(
                 &Nonce::from(*nonce),
                 &associate(header, associated),
-                plaintext.as_mut_slice().into(),
+                (&mut *plaintext).into(),
                 &Tag::from(*tag),
             )
             .map_err(|_| OpenError::Forged)?;
@@ -200,12 +201,13 @@ impl KeyRing {
 pub(crate) struct Opened {
     pub(crate) key: KeyId,
     pub(crate) format: u8,
-    pub(crate) plaintext: Zeroizing<Vec<u8>>,
+    pub(crate) plaintext: SecretBytes,
 }
 
 fn associate(header: &[u8; HEADER_BYTES], parts: &[&[u8]]) -> Vec<u8> {
-    let mut associated = header.to_vec();
-    associated.extend_from_slice(&frame(parts));
+    let mut associated = Vec::with_capacity(HEADER_BYTES.saturating_add(framed_len(parts)));
+    associated.extend_from_slice(header);
+    frame_into(&mut associated, parts);
     associated
 }
 
@@ -225,7 +227,7 @@ mod tests {
     fn opens_what_it_sealed_and_says_under_which_key() {
         let ring = KeyRing::new(7, root(1)).unwrap();
         let opened = ring.open(Purpose::Record, 0, &[b"a", b"b"], &seal(&ring, Purpose::Record)).unwrap();
-        assert_eq!((opened.key, opened.format, opened.plaintext.as_slice()), (7, 0, &b"plain"[..]));
+        assert_eq!((opened.key, opened.format, &*opened.plaintext), (7, 0, &b"plain"[..]));
     }
 
     #[test]

@@ -7,13 +7,22 @@ pub(crate) mod stream;
 
 /// Joins `parts` so that no two lists of parts give the same bytes: each behind its length, 4 bytes big-endian.
 pub(crate) fn frame(parts: &[&[u8]]) -> Vec<u8> {
-    let size = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.len()).saturating_add(4));
-    let mut framed = Vec::with_capacity(size);
+    let mut framed = Vec::with_capacity(framed_len(parts));
+    frame_into(&mut framed, parts);
+    framed
+}
+
+/// Appends what [`frame`] makes of `parts`.
+pub(crate) fn frame_into(framed: &mut Vec<u8>, parts: &[&[u8]]) {
     for part in parts {
         framed.extend_from_slice(&length_prefix(part));
         framed.extend_from_slice(part);
     }
-    framed
+}
+
+/// The length of what [`frame`] makes of `parts`.
+pub(crate) fn framed_len(parts: &[&[u8]]) -> usize {
+    parts.iter().fold(0, |sum, part| sum.saturating_add(part.len()).saturating_add(4))
 }
 
 /// The length of `part`, as [`frame`] writes it. Caps in `limits.rs` keep every part far below 4 GiB.

@@ -6,7 +6,7 @@ use minicbor::bytes::ByteArray;
 use minicbor::{CborLen, Decode, Decoder, Encode, Encoder};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::{Zeroize, Zeroizing, optimization_barrier};
 
 /// `N` secret bytes, compared in constant time.
 #[derive(Clone)]
@@ -63,9 +63,43 @@ impl<C, const N: usize> CborLen<C> for Secret<N> {
     }
 }
 
+/// Secret bytes on the heap.
+#[derive(Default)]
+pub(crate) struct SecretBytes(Vec<u8>);
+
+impl SecretBytes {
+    /// Takes over `bytes`.
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl std::ops::Deref for SecretBytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for SecretBytes {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl Drop for SecretBytes {
+    /// Fills the whole allocation at once, where `Zeroize` would write byte by byte.
+    fn drop(&mut self) {
+        self.0.clear();
+        self.0.resize(self.0.capacity(), 0);
+        optimization_barrier(self.0.as_slice());
+    }
+}
+
 /// Secret text: a code, a token, a secret in base32. Serialises as the text, since replies exist to show it once.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct SecretString(Zeroizing<String>);
+pub struct SecretString(String);
 
 impl SecretString {
     /// The text itself.
@@ -76,7 +110,13 @@ impl SecretString {
 
 impl From<String> for SecretString {
     fn from(text: String) -> Self {
-        Self(Zeroizing::new(text))
+        Self(text)
+    }
+}
+
+impl Drop for SecretString {
+    fn drop(&mut self) {
+        drop(SecretBytes::new(std::mem::take(&mut self.0).into_bytes()));
     }
 }
 

@@ -9,6 +9,7 @@ use minicbor::decode::Error as DecodeError;
 use minicbor::{CborLen, Decode, Decoder, Encode, Encoder};
 
 use super::{OperationRing, Record};
+use crate::crypto::secret::SecretBytes;
 use crate::error::Error;
 use crate::store::Version;
 
@@ -16,11 +17,11 @@ use crate::store::Version;
 pub(crate) const FORMAT: u8 = 0;
 
 /// Encodes a record whose invariants hold.
-pub(crate) fn encode(record: &Record) -> Result<Vec<u8>, Error> {
+pub(crate) fn encode(record: &Record) -> Result<SecretBytes, Error> {
     record.check_invariants().map_err(|_| Error::Corrupt)?;
     let mut plaintext = Vec::with_capacity(minicbor::len(record));
     minicbor::encode(record, &mut plaintext).map_err(|_| Error::Corrupt)?;
-    Ok(plaintext)
+    Ok(SecretBytes::new(plaintext))
 }
 
 /// Decodes a record, all of the bytes, and checks its invariants.

@@ -1,7 +1,5 @@
 //! A record at rest: sealed under the record key, bound to whose it is and to its version.
 
-use zeroize::Zeroizing;
-
 use super::{Record, codec};
 use crate::crypto::keys::{ENVELOPE_BYTES, KeyId, KeyRing, OpenError, Purpose};
 use crate::error::Error;
@@ -50,7 +48,7 @@ pub(crate) fn seal(
     nonce: [u8; 12],
 ) -> Result<(Version, Vec<u8>), Error> {
     let version = record.ring.last().ok_or(Error::Corrupt)?;
-    let plaintext = Zeroizing::new(codec::encode(record)?);
+    let plaintext = codec::encode(record)?;
     if plaintext.len().saturating_add(ENVELOPE_BYTES) > RECORD_BYTES_MAX {
         return Err(Error::Cap("record bytes"));
     }
