@@ -287,7 +287,7 @@ impl<R> Machine<R> for UserMachine<R> {
         }
         let allows = self.call.allows();
         let bearer = match (&self.bearer, &self.caller.authority) {
-            (Some(token), Authority::Token { token: text, .. }) => Some(Bearer { token, text }),
+            (Some(token), Authority::Token { text, .. }) => Some(Bearer { token, text }),
             (Some(_), Authority::Host { .. }) | (None, _) => None,
         };
         let surface = if bearer.is_none() { Surface::Host } else { allows.surface };

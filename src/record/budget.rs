@@ -1,6 +1,5 @@
 //! Budgets of attempts as time stamps: what is spent comes back as time passes, and with nothing else.
 
-use minicbor::{CborLen, Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 /// How many attempts a budget holds and how fast they come back.
@@ -27,11 +26,9 @@ impl Budget {
 /// What has been spent of a budget: milliseconds of refilling that are owed, as of a time.
 ///
 /// A stamp ahead of `now` refills nothing until [`Bucket::restamp`] (DESIGN section 1, rule 6).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bucket {
-    #[n(0)]
     owed_ms: u64,
-    #[n(1)]
     stamp_ms: u64,
 }
 
@@ -76,6 +73,16 @@ impl Bucket {
         self.stamp_ms = self.stamp_ms.min(now_ms);
     }
 
+    /// The bucket as it is stored.
+    pub(crate) fn to_bytes(self) -> [[u8; 8]; 2] {
+        [self.owed_ms.to_be_bytes(), self.stamp_ms.to_be_bytes()]
+    }
+
+    /// The bucket that was stored so.
+    pub(crate) fn from_bytes([owed, stamp]: [[u8; 8]; 2]) -> Self {
+        Self { owed_ms: u64::from_be_bytes(owed), stamp_ms: u64::from_be_bytes(stamp) }
+    }
+
     /// Fills the budget.
     pub(crate) fn refill(&mut self, now_ms: u64) {
         *self = Self { owed_ms: 0, stamp_ms: now_ms };
@@ -83,27 +90,22 @@ impl Bucket {
 }
 
 /// The budgets of one user. All factors share one for 6-digit codes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode, CborLen)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Buckets {
     /// Wrong 6-digit codes.
-    #[n(0)]
     pub codes: Bucket,
     /// The same, refilled slowly.
-    #[n(1)]
     pub codes_slow: Bucket,
     /// Wrong recovery codes.
-    #[n(2)]
     pub recovery: Bucket,
     /// Wrong 6-digit codes beside a valid device token.
-    #[n(3)]
     pub reserved: Bucket,
     /// The same, refilled slowly.
-    #[n(4)]
     pub reserved_slow: Bucket,
 }
 
 impl Buckets {
-    /// Every bucket.
+    /// Every bucket, in the order in which they are stored; a new one goes last.
     pub(crate) fn all_mut(&mut self) -> [&mut Bucket; 5] {
         [
             &mut self.codes,

@@ -1,4 +1,7 @@
-//! The plaintext of a record: CBOR (RFC 8949) with explicit field numbers, as arrays.
+//! The plaintext of a record: CBOR (RFC 8949) with explicit field numbers, as arrays, the ring and the buckets packed.
+//!
+//! `benches/layout.rs` chose it: arrays are smaller and faster than maps, and once ring and buckets are packed a fixed head
+//! for what a verification touches gains nothing that would be worth a second format.
 //!
 //! Rules for whoever changes a stored type: a field number is never given to something else; a new field is optional or
 //! a list; an enum is never inside an `Option`, however deep, but through [`known_variant`], since an unknown variant
@@ -8,6 +11,7 @@
 use minicbor::decode::Error as DecodeError;
 use minicbor::{CborLen, Decode, Decoder, Encode, Encoder};
 
+use super::budget::{Bucket, Buckets};
 use super::{OperationRing, Record};
 use crate::crypto::secret::SecretBytes;
 use crate::error::Error;
@@ -58,6 +62,41 @@ pub(super) fn known_variant<'b, C, T: Decode<'b, C>>(
     T::decode(d, ctx).map_err(|error| {
         if error.is_unknown_variant() { DecodeError::message("unknown variant").at(position) } else { error }
     })
+}
+
+/// The buckets are one byte string, 16 bytes a bucket: all of them are rewritten by every wrong code.
+impl<C> Encode<C> for Buckets {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        let mut buckets = *self;
+        let packed = buckets.all_mut().map(|bucket| bucket.to_bytes());
+        e.bytes(packed.as_flattened().as_flattened())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Buckets {
+    /// A bucket that an older build did not know of is full.
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+        let mut buckets = Self::default();
+        let (numbers, cut) = d.bytes()?.as_chunks::<8>();
+        let (stored, odd) = numbers.as_chunks::<2>();
+        let known = buckets.all_mut();
+        if !cut.is_empty() || !odd.is_empty() || stored.len() > known.len() {
+            return Err(DecodeError::message("not the buckets of this format"));
+        }
+        known.into_iter().zip(stored).for_each(|(bucket, stored)| *bucket = Bucket::from_bytes(*stored));
+        Ok(buckets)
+    }
+}
+
+impl<C> CborLen<C> for Buckets {
+    fn cbor_len(&self, ctx: &mut C) -> usize {
+        let bytes = size_of::<Self>();
+        bytes.cbor_len(ctx).saturating_add(bytes)
+    }
 }
 
 /// The ring is one byte string, 16 bytes an id: it is most of a small record and is rewritten at every login.
