@@ -60,7 +60,8 @@ impl<'a> Comparison<'a> {
         self
     }
 
-    /// Adds a closure whose inputs are made by `prepare` before the time is taken.
+    /// Adds a closure whose inputs are made by `prepare`, one before each call, outside of the time that is taken. Reading
+    /// the clock at each call adds some 30 ns.
     pub fn add_prepared<I, T>(
         mut self,
         name: impl Into<String>,
@@ -68,12 +69,14 @@ impl<'a> Comparison<'a> {
         mut call: impl FnMut(I) -> T + 'a,
     ) -> Self {
         let batch = move |count| {
-            let inputs: Vec<I> = (0..count).map(|_| prepare()).collect();
-            let start = Instant::now();
-            for input in inputs {
+            let mut elapsed = Duration::ZERO;
+            for _ in 0..count {
+                let input = prepare();
+                let start = Instant::now();
                 black_box(call(input));
+                elapsed += start.elapsed();
             }
-            start.elapsed()
+            elapsed
         };
         self.contenders.push(Contender { name: name.into(), batch: Box::new(batch) });
         self
