@@ -418,11 +418,12 @@ mod tests {
             proofs: Vec::new(),
             weak_until_ms: None,
             grant: Grant::Access(Scopes::ALL),
+            ahead_ms: 0,
         };
         let text = token.seal(&keys, [3; 12]).unwrap();
         let text = text.expose();
         assert!(Token::open(&keys, text, 1).is_ok());
-        assert!(text.len() % 4 != 0, "the last letter has bits to spare");
+        assert!(!text.len().is_multiple_of(4), "the last letter has bits to spare");
         let last = text.chars().next_back().unwrap();
         let letters = ('A'..='Z').chain('a'..='z').chain('0'..='9').chain(['-', '_']);
         for other in letters.filter(|letter| *letter != last) {

@@ -61,7 +61,7 @@ impl Command for Associate {
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<Associated, Refusal> {
         let bearer = context.bearer.ok_or(Error::Misuse("associate takes a token"))?;
         // A password alone never adds a factor to an established user: Keycloak CVE-2023-3597.
-        if record.is_established() && !may_enroll(&bearer.token, record) {
+        if record.is_established() && !may_enroll(bearer.token, record) {
             return Err(context.deny(DenialCode::AlreadyEnrolled).into());
         }
         self.check_types(context)?;

@@ -116,11 +116,9 @@ impl Machine<Told> for CounterMachine {
         self.key
     }
 
-    fn open(&mut self, found: &Loaded) -> Result<Opened, Error> {
-        let counter = Counter::decode(found);
-        let (sequence, ring) = (counter.sequence, counter.ring.clone());
-        self.opened = Some(counter);
-        Ok(Opened { sequence, ring })
+    fn open(&mut self, found: &Loaded) -> Result<Opened<'_>, Error> {
+        let counter = self.opened.insert(Counter::decode(found));
+        Ok(Opened { sequence: counter.sequence, ring: &counter.ring })
     }
 
     fn attempt(&mut self, loaded: Option<Version>) -> Result<Attempt<Told>, Error> {
