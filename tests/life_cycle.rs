@@ -83,3 +83,16 @@ fn an_enrollment_that_nobody_confirms_expires_with_an_event() {
         "{events:?}"
     );
 }
+
+/// Neither a login nor a confirmation under an access token counts the code that it accepts.
+#[test]
+fn a_right_code_is_no_failure() {
+    let world = World::new();
+    let phone = world.enroll("ann");
+    let failures = || world.run(Describe {}, Caller::host("ann")).unwrap().consecutive_failures;
+    assert_eq!(failures(), 0, "the first factor was confirmed");
+    let access = world.access("ann", &phone);
+    assert_eq!(failures(), 0);
+    world.add(&access.access_token);
+    assert_eq!(failures(), 0, "a later factor was confirmed");
+}
