@@ -75,14 +75,6 @@ fn what_does_not_change_is_not_written() {
 }
 
 #[test]
-fn wants_the_same_until_it_is_answered() {
-    let mut operation = operation(7, Rule::Add, &[]);
-    assert_eq!(load_of(&operation), load_of(&operation));
-    operation.loaded(Ok(None));
-    assert_eq!(swap_of(&operation), swap_of(&operation));
-}
-
-#[test]
 fn records_that_go_first_are_written_in_order_and_before_the_one_that_answers() {
     let first = [(LIMITER, Rule::Limit(5)), (OTHER_LIMITER, Rule::Limit(5))];
     let mut operation = operation(7, Rule::Add, &first);

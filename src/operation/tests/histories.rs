@@ -75,13 +75,13 @@ fn check_sequences(ended: &Ended<Told>) {
 #[test]
 fn all_histories_of_two_operations_on_one_record() {
     let (mut histories, mut ends) = (0, Ends::new());
-    for (before, rules) in [
-        (0, [Rule::Take, Rule::Take]),
-        (0, [Rule::TakeCounted, Rule::TakeCounted]),
-        (3, [Rule::Add, Rule::Add]),
-        (3, [Rule::Add, Rule::Delete]),
+    for (faults, before, rules) in [
+        (1, 0, [Rule::Take, Rule::Take]),
+        (2, 0, [Rule::TakeCounted, Rule::TakeCounted]),
+        (2, 3, [Rule::Add, Rule::Add]),
+        (2, 3, [Rule::Add, Rule::Delete]),
     ] {
-        histories += walk(2, rules, &[], before, &mut ends);
+        histories += walk(faults, rules, &[], before, &mut ends);
     }
     println!("{histories} histories of one record: {ends:?}");
     let kinds: Vec<&str> = ends.keys().copied().collect();
