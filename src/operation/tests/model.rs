@@ -120,6 +120,9 @@ struct History<'a, R> {
     clients: [Client<R>; 2],
 }
 
+/// How often the clients take turns in a history while both are at work.
+const SWITCHES_MAX: u32 = 4;
+
 /// Runs every history of two clients with at most `faults` faults, and returns how many there are.
 pub(super) fn explore<R>(
     faults: usize,
@@ -140,7 +143,7 @@ pub(super) fn explore<R>(
             chooser: &mut chooser,
             faults_left: faults,
             at_work: 0,
-            switches_left: u32::MAX,
+            switches_left: SWITCHES_MAX,
             states,
             late: Vec::new(),
             landed: Vec::new(),
