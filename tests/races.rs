@@ -1,4 +1,4 @@
-//! Many threads with one code, and many threads with wrong ones, on a store that is sound and on one that lies.
+//! Many threads with one code, and many with wrong ones, on a store that is sound and on one that lies.
 #![allow(missing_docs)]
 #![allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "threads are what is tested")]
 
@@ -168,7 +168,7 @@ fn one_code_is_taken_at_most_once_on_a_store_that_lies() {
             let after = describe(&world);
             let writes = landed.len() - landed_before;
             assert_eq!(writes_since(&before, &after), u32::try_from(writes).unwrap());
-            // Everybody has the right code: the first write of all is the success, the others count a failure each.
+            // Everybody has the right code: the first write is the success, each other one counts a failure.
             let taken = usize::from(writes > 0);
             assert!(successes(&responses) <= taken, "{name}, seed {seed}: {responses:?}");
             assert_eq!(counted(&after), u32::try_from(writes - taken).unwrap(), "{name}, seed {seed}");

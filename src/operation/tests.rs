@@ -274,7 +274,7 @@ fn loads_that_fail_after_a_write_was_asked_for_leave_the_outcome_unknown() {
     assert!(matches!(error_of(operation), Error::OutcomeUnknown));
 }
 
-/// `Busy` says that nothing was written. A write that failed over a record that stands as it was may arrive yet.
+/// `Busy` says that nothing was written. Over a record that stands as it was, a failed write may arrive yet.
 #[test]
 fn a_store_that_never_writes_is_not_called_busy() {
     let counter = Counter::after([1]);

@@ -9,7 +9,7 @@ use crate::store::{Loaded, New, StoreError, Swapped, Version};
 /// Each key's states in the order in which they came about; the last one is there now.
 pub(super) type States = BTreeMap<Vec<u8>, Vec<Option<Loaded>>>;
 
-/// Walks a tree of choices depth first: replays a path and goes on with the first branch that was not taken yet.
+/// Walks a tree of choices depth first: replays a path and goes on with the first branch not taken yet.
 #[derive(Default)]
 struct Chooser {
     path: Vec<(usize, usize)>,
@@ -288,8 +288,8 @@ impl<R> History<'_, R> {
         }
     }
 
-    /// An outage is as much as all other faults together and lets the clients take turns once more, or the histories
-    /// would be too many.
+    /// An outage is as much as all other faults together, and lets the clients take turns once more, or the
+    /// histories would be too many.
     fn choose_fault(&mut self, faults: &[Fault], may_fail: bool) -> Option<Fault> {
         if !may_fail || self.faults_left == 0 {
             return None;
