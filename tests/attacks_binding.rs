@@ -1,4 +1,4 @@
-//! ATTACKS.md, "Binding": what belongs to one user, tenant, client, chain or epoch does nothing anywhere else.
+//! ATTACKS.md, "Binding": what belongs to one user, tenant, client or epoch does nothing anywhere else.
 #![allow(missing_docs)]
 
 mod support;
@@ -112,7 +112,7 @@ fn injected_members_change_nothing() {
     let injected = format!(
         r#"{{"otp":"{}","user":"ann","user_id":"ann","sub":"ann","operation":"reset_mfa","name":"erase",
             "now_ms":0,"seed":"","tenant":"x","client":"x","authority":{{"host":"ann"}},"caller":{{}},
-            "facts":{{"mfa_audience":"enroll"}},"scope":"enroll","mfa_token":"","expects":"unknown","weak":false}}"#,
+            "facts":{{"mfa_audience":"enroll"}},"scope":"enroll","mfa_token":"","weak":false}}"#,
         bob.code(world.now_ms()).expose()
     );
     let finished = world.mfa.call("verify_otp", &injected, bearer(&token));

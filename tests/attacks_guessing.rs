@@ -325,7 +325,7 @@ fn hotp_code(counter: u64) -> SecretString {
     hotp::generate(&seed, Algorithm::Sha1, Digits::default(), counter).to_text()
 }
 
-/// A full list of spent tokens is a refusal like any other lock: it must not tell a right code from a wrong one.
+/// A full list of spent tokens is a lock like any other: it must not tell a right code from a wrong one.
 #[test]
 fn a_full_list_of_spent_tokens_refuses_right_and_wrong_alike() {
     let world = World::new();

@@ -27,7 +27,7 @@ fn a_server_ahead_by_hours_or_years_locks_nobody_out() {
     }
 }
 
-/// A restored virtual machine, a clock set back: nothing that was spent comes back, and budgets refill nothing.
+/// A restored virtual machine, a clock set back: nothing that was spent comes back, no budget refills.
 #[test]
 fn a_clock_set_back_revives_no_code_token_or_attempt() {
     let world = World::new();

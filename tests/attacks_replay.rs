@@ -25,7 +25,7 @@ fn imported_phone(world: &World, user: &str, first: u8) -> Phone {
     Phone { seed, recovery_codes: Vec::new() }
 }
 
-/// Gitea CVE-2026-20779, Vault CVE-2025-6014: confirmation, login and the next link of a chain share what is spent.
+/// Gitea CVE-2026-20779, Vault CVE-2025-6014: confirmation, login and step-up share what is spent.
 #[test]
 fn a_code_is_taken_once_by_whichever_path_comes_first() {
     let world = World::new();
@@ -159,7 +159,7 @@ fn nothing_moves_a_step_back() {
     }
 }
 
-/// The first pair of steps after the start of these tests in which the secret 1, 2 .. 20 gives one code twice.
+/// The first pair of steps after these tests' start in which the secret 1, 2 .. 20 gives one code twice.
 const ADJACENT: u64 = 59_696_920;
 
 #[test]
@@ -179,7 +179,7 @@ fn a_code_of_two_adjacent_steps_counts_once_for_the_higher() {
     }
 }
 
-/// The first step after the start of these tests in which the secrets 1 .. 20 and 21 .. 40 give the same code.
+/// The first step after these tests' start in which the secrets 1 .. 20 and 21 .. 40 give the same code.
 const SHARED: u64 = 62_737_856;
 
 #[test]

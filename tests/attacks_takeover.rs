@@ -87,7 +87,7 @@ fn a_recovery_factor_that_policy_switched_off_changes_nothing_about_being_establ
     later.login("ann", &phone);
 }
 
-/// Planted before enrollment: the thief's pending secret, token and recovery code die with the owner's first code.
+/// Planted before enrollment: the thief's secret, token and recovery code die with the owner's first code.
 #[test]
 fn what_a_password_thief_began_is_dead_once_the_owner_confirms_another() {
     for by_access_token in [false, true] {

@@ -1,4 +1,4 @@
-//! No secret in `Debug`, events, errors, denials or storage; a reply holds one only where it exists to show it once.
+//! No secret in `Debug`, events, errors, denials or storage; a reply holds one only to show it once.
 #![allow(missing_docs)]
 
 mod support;

@@ -1,4 +1,4 @@
-//! Records that somebody edited, cut, moved, deleted or set back: a typed error and its audit event, never a success.
+//! Records edited, cut, moved, deleted or set back: a typed error and its audit event, never a success.
 #![allow(missing_docs)]
 
 mod support;
@@ -150,7 +150,8 @@ fn every_command_refuses_a_record_that_does_not_open() {
     bytes[40] ^= 1;
     let bad = scene.with_bytes(bytes);
     put(&scene.world, "ann", Some(&bad));
-    let body = r#"{"otp":"123456","recovery_code":"A","authenticator_types":["otp"],"authenticator_id":"x","name":"x"}"#;
+    let body =
+        r#"{"otp":"1","recovery_code":"A","authenticator_types":["otp"],"authenticator_id":"x","name":"x"}"#;
     for (name, allows) in COMMANDS {
         let mut callers = Vec::new();
         callers.extend(allows.host.then(|| Caller::host("ann")));

@@ -3,10 +3,10 @@
 //! `benches/layout.rs` chose it: arrays are smaller and faster than maps, and once ring and buckets are packed a fixed head
 //! for what a verification touches gains nothing that would be worth a second format.
 //!
-//! Rules for whoever changes a stored type: a field number is never given to something else; a new field is optional or
-//! a list; an enum is never inside an `Option`, however deep, but through [`known_variant`], since an unknown variant
-//! there would decode to "none"; a change that an older build must not overlook raises [`FORMAT`] and
-//! [`Record::reader_min`].
+//! Rules for whoever changes a stored type: a field number is never given to something else; a new field is
+//! optional or a list; an enum is never inside an `Option`, however deep, but through [`known_variant`], since an
+//! unknown variant there would decode to "none"; a change that an older build must not overlook raises [`FORMAT`]
+//! and [`Record::reader_min`].
 
 use minicbor::decode::Error as DecodeError;
 use minicbor::{CborLen, Decode, Decoder, Encode, Encoder};
@@ -53,7 +53,7 @@ fn reader_min(plaintext: &[u8]) -> Result<u8, DecodeError> {
     decoder.u8()
 }
 
-/// Decodes an enum that stands somewhere inside an `Option`, where `minicbor` takes an unknown variant for "none".
+/// Decodes an enum that stands inside an `Option`, where `minicbor` takes an unknown variant for "none".
 pub(super) fn known_variant<'b, C, T: Decode<'b, C>>(
     d: &mut Decoder<'b>,
     ctx: &mut C,
