@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64ct::{Base64UrlUnpadded, Encoding};
 use minicbor::{CborLen, Decode, Decoder, Encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -209,7 +208,7 @@ impl Token {
         minicbor::encode(self, &mut plaintext).map_err(|_| Error::Cap("token"))?;
         let plaintext = SecretBytes::new(plaintext);
         let sealed = keys.seal(Purpose::Token, FORMAT, nonce, &[b"token"], &plaintext)?;
-        let text = URL_SAFE_NO_PAD.encode(&sealed);
+        let text = Base64UrlUnpadded::encode_string(&sealed);
         if text.len() > TOKEN_BYTES_MAX {
             return Err(Error::Cap("token bytes"));
         }
@@ -221,7 +220,7 @@ impl Token {
         if text.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Malformed);
         }
-        let sealed = URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Malformed)?;
+        let sealed = Base64UrlUnpadded::decode_vec(text).map_err(|_| TokenError::Malformed)?;
         let opened =
             keys.open(Purpose::Token, FORMAT, &[b"token"], &sealed).map_err(|error| match error {
                 OpenError::Forged | OpenError::KeyMissing(_) | OpenError::NewerFormat(_) => {
@@ -356,10 +355,10 @@ mod tests {
         #[test]
         fn any_flipped_bit_is_refused(number: u64, bit: usize) {
             let text = token(number).seal(&keys(), [9; 12]).unwrap();
-            let mut sealed = URL_SAFE_NO_PAD.decode(text.expose()).unwrap();
+            let mut sealed = Base64UrlUnpadded::decode_vec(text.expose()).unwrap();
             let bit = bit % (sealed.len() * 8);
             sealed[bit / 8] ^= 1 << (bit % 8);
-            let edited = URL_SAFE_NO_PAD.encode(&sealed);
+            let edited = Base64UrlUnpadded::encode_string(&sealed);
             prop_assert!(Token::open(&keys(), &edited, NOW).err() == Some(TokenError::Malformed));
         }
     }
@@ -397,7 +396,7 @@ mod tests {
                 let mut edited = one.clone();
                 edited[at] = unknown;
                 let sealed = keys().seal(Purpose::Token, FORMAT, [9; 12], &[b"token"], &edited).unwrap();
-                let text = URL_SAFE_NO_PAD.encode(&sealed);
+                let text = Base64UrlUnpadded::encode_string(&sealed);
                 assert!(Token::open(&keys(), &text, NOW).err() == Some(TokenError::Malformed), "{unknown}");
             }
         }

@@ -5,7 +5,7 @@ mod support;
 
 use mfacore::commands::{Require, VerifyRecoveryCode};
 use mfacore::{Caller, DenialCode};
-use support::{DAY_MS, START_MS, World, bearer, granted};
+use support::{DAY_MS, HOUR_MS, START_MS, World, bearer, granted};
 
 #[test]
 fn a_spent_token_stays_dead_after_a_minute_in_2036() {
@@ -38,4 +38,19 @@ fn the_epoch_is_raised_once_and_not_at_every_call() {
     world.set_now_ms(now_ms);
     let first = world.mfa.run(Require::default(), Caller::host("ann")).sequence;
     assert_eq!(world.mfa.run(Require::default(), Caller::host("ann")).sequence, first);
+}
+
+/// Of two servers one is 25 hours ahead: going back and forth between them refills no budget.
+#[test]
+fn servers_whose_clocks_differ_by_a_day_give_no_further_guess() {
+    let world = World::new();
+    let phone = world.enroll("ann");
+    let now_ms = world.now_ms();
+    let mut looked_at = 0;
+    for guess in 0..100 {
+        world.set_now_ms(now_ms + (guess % 2) * 25 * HOUR_MS);
+        let denial = world.denied(phone.wrong(world.now_ms()), bearer(&world.require("ann")));
+        looked_at += u32::from(denial.code == DenialCode::InvalidOtp);
+    }
+    assert!(looked_at <= 20, "{looked_at}: a full budget, and what came back in 25 hours, once");
 }

@@ -6,8 +6,7 @@ mod support;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64ct::{Base64, Base64Unpadded, Base64UrlUnpadded, Encoding};
 use mfacore::commands::{
     Associate, Associated, Challenge, Command, Describe, Erase, Import, ImportedOtp, ListAuthenticators,
     RecoveryCodes, RegenerateRecoveryCodes, RemoveAuthenticator, RenameAuthenticator, Require, RequireReply,
@@ -37,9 +36,9 @@ fn spellings(bytes: &[u8]) -> Vec<Vec<u8>> {
         join("", |byte| format!("{byte:02X}")),
         join(", ", |byte| format!("{byte}")),
         join(",", |byte| format!("{byte}")),
-        STANDARD.encode(bytes).into_bytes(),
-        STANDARD_NO_PAD.encode(bytes).into_bytes(),
-        URL_SAFE_NO_PAD.encode(bytes).into_bytes(),
+        Base64::encode_string(bytes).into_bytes(),
+        Base64Unpadded::encode_string(bytes).into_bytes(),
+        Base64UrlUnpadded::encode_string(bytes).into_bytes(),
     ];
     if let Ok(text) = base32(bytes) {
         all.extend([text.to_ascii_lowercase().into_bytes(), text.into_bytes()]);
@@ -64,7 +63,7 @@ impl Watch {
     fn secret_text(&mut self, name: &'static str, text: &str) {
         let mut spellings = spellings(text.as_bytes());
         spellings.push(text.to_ascii_lowercase().into_bytes());
-        if let Ok(sealed) = URL_SAFE_NO_PAD.decode(text) {
+        if let Ok(sealed) = Base64UrlUnpadded::decode_vec(text) {
             spellings.push(sealed);
         }
         self.secrets.push(Secret { name, spellings });

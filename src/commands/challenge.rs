@@ -51,8 +51,8 @@ impl Command for Challenge {
             return Err(context.deny(DenialCode::NotEnrolled).into());
         }
         let types = self.challenge_type.as_deref().unwrap_or("otp oob");
-        if types.len() > CHALLENGE_TYPE_BYTES_MAX {
-            let text = "challenge_type has at most 64 characters: otp, oob".to_owned();
+        if types.len() > CHALLENGE_TYPE_BYTES_MAX || types.contains(char::is_control) {
+            let text = "challenge_type is a list of otp and oob, separated by spaces".to_owned();
             return Err(context.deny(DenialCode::InvalidRequest(text)).into());
         }
         if let Some(id) = &self.authenticator_id {
