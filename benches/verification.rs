@@ -85,7 +85,22 @@ fn row(measured: &Measured, name: &str) {
             print!(" {:>7.2} x {peer}", measured.ratio(name, peer));
         }
     }
+    if name.ends_with(" code") && measured.names().any(|other| other == "liboath") {
+        print!("  {}", verdict(measured.ratio(name, "liboath"), measured.ratio(name, "totp-rs")));
+    }
     println!();
+}
+
+fn verdict(of_liboath: f64, of_totp_rs: f64) -> &'static str {
+    if of_liboath > 2.0 {
+        "MISSED"
+    } else if of_liboath >= 1.0 {
+        "must"
+    } else if of_totp_rs >= 1.0 {
+        "aim"
+    } else {
+        "aim, below totp-rs too"
+    }
 }
 
 /// What is typed into a call that is prepared.

@@ -8,7 +8,7 @@ use crate::otp::{Algorithm, Digits, Period, Seed};
 /// The 16 letters behind `dev_` in an authenticator's id; they name the enrollment.
 pub(crate) type Suffix = [u8; 16];
 
-/// The letters of a [`Suffix`].
+/// The letters of a [`Suffix`]: ASCII's letters and digits.
 pub(crate) const SUFFIX_LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /// The kind of an authenticator, as its id spells it.
@@ -41,7 +41,7 @@ impl AuthenticatorKind {
         let kind = [AuthenticatorKind::Totp, AuthenticatorKind::RecoveryCode]
             .into_iter()
             .find(|kind| kind.prefix() == prefix)?;
-        suffix.iter().all(|letter| SUFFIX_LETTERS.contains(letter)).then_some((kind, suffix))
+        suffix.iter().all(u8::is_ascii_alphanumeric).then_some((kind, suffix))
     }
 }
 
