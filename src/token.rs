@@ -412,6 +412,7 @@ mod tests {
             client: None,
             issued_ms: 1,
             expires_ms: 2,
+            ahead_ms: 0,
             incarnation: [2; 16],
             epoch: 0,
             proofs: Vec::new(),
