@@ -4,6 +4,7 @@
 pub mod allocations;
 #[cfg(feature = "liboath")]
 pub mod liboath;
+pub mod world;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
