@@ -418,7 +418,6 @@ mod tests {
             proofs: Vec::new(),
             weak_until_ms: None,
             grant: Grant::Access(Scopes::ALL),
-            ahead_ms: 0,
         };
         let text = token.seal(&keys, [3; 12]).unwrap();
         let text = text.expose();
