@@ -1,6 +1,6 @@
 //! From a record and a call to a decision: token and expectation checked, attempt charged, handler run on a copy.
 
-use super::{Call, Charge};
+use super::{Call, Charge, kept_answer};
 use crate::caller::{Authority, Expectation};
 use crate::context::{Context, Persist};
 use crate::denial::DenialCode;
@@ -39,25 +39,26 @@ pub(crate) fn decide<R>(
         None => Record::new(&mut context.stream)?,
     };
     judge_clock(&mut before, context);
-    if let Err(refusal) = admit(&before, is_absent, context) {
-        let kept = super::kept_answer::find(&before, context).filter(|_| refusal.is_spent);
-        let again = kept.and_then(|kept| call.again(kept.expose(), context));
-        return Ok(refused(again.unwrap_or_else(|| Err(refusal.into_denial(context)))));
-    }
-    if let Some(again) =
-        super::kept_answer::find(&before, context).and_then(|kept| call.again(kept.expose(), context))
+    let admitted = admit(&before, is_absent, context);
+    // A spent token gets nothing but the secrets that its own call was answered with.
+    if matches!(admitted, Ok(()) | Err(NotAdmitted { is_spent: true, .. }))
+        && let Some(kept) = kept_answer::find(&before, context)
+        && let Some(again) = call.again(kept.expose(), context)
     {
-        return Ok(refused(again));
+        return Ok(unchanged(again));
+    }
+    if let Err(NotAdmitted { code, .. }) = admitted {
+        return Ok(unchanged(Err(context.deny(code).into())));
     }
     let charge = match call.charge(&before, context) {
         Ok(charge) => charge,
-        Err(refusal) => return Ok(refused(Err(refusal))),
+        Err(refusal) => return Ok(unchanged(Err(refusal))),
     };
     if let Some(wait_ms) = wait_ms(&charge, &before, context) {
         let retry_after_s = wait_ms.div_ceil(1_000);
         context.event(EventKind::LimitReached { retry_after_s });
         let denial = context.deny(DenialCode::TooManyAttempts).retry_after_s(retry_after_s);
-        return Ok(refused(Err(denial.into())));
+        return Ok(unchanged(Err(denial.into())));
     }
     let mut work = before.clone();
     charge.take(&mut work.buckets, context);
@@ -82,20 +83,14 @@ pub(crate) fn decide<R>(
     Ok(Decision { result, change: if is_wanted { change } else { Change::None } })
 }
 
-fn refused<R>(result: Result<R, Refusal>) -> Decision<R> {
+fn unchanged<R>(result: Result<R, Refusal>) -> Decision<R> {
     Decision { result, change: Change::None }
 }
 
-/// Why a caller is not admitted; worded only once it is known that no answer was kept.
+/// Why a caller is not admitted.
 struct NotAdmitted {
     code: DenialCode,
     is_spent: bool,
-}
-
-impl NotAdmitted {
-    fn into_denial(self, context: &Context<'_>) -> Refusal {
-        context.deny(self.code).into()
-    }
 }
 
 impl From<DenialCode> for NotAdmitted {
