@@ -1,6 +1,6 @@
 //! The plaintext of a record: CBOR (RFC 8949) with explicit field numbers, as arrays, the ring and the buckets packed.
 //!
-//! `benches/layout.rs` chose it: arrays are smaller and faster than maps, and once ring and buckets are packed a fixed head
+//! `benches/layout` chose it: arrays are smaller and faster than maps, and once ring and buckets are packed a fixed head
 //! for what a verification touches gains nothing that would be worth a second format.
 //!
 //! Rules for whoever changes a stored type: a field number is never given to something else; a new field is
