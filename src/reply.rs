@@ -129,6 +129,9 @@ pub struct MfaRequired {
     /// In a chain: the recovery code that replaces the one just used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery_code: Option<SecretString>,
+    /// In a chain: recovery codes left after the one just used, where the user holds a set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_codes_left: Option<usize>,
 }
 
 impl MfaRequired {
@@ -139,6 +142,7 @@ impl MfaRequired {
             mfa_token,
             mfa_requirements,
             recovery_code: None,
+            recovery_codes_left: None,
         }
     }
 }

@@ -210,3 +210,12 @@ fn a_chain_that_may_enroll_no_longer_may_once_there_is_something_to_pass() {
     let refused = world.call("associate", r#"{"authenticator_types":["otp"]}"#, bearer(&second));
     assert_eq!(refused.text("error_description"), "User is already enrolled.");
 }
+
+#[test]
+fn a_code_of_a_set_that_passes_a_link_tells_how_many_are_left() {
+    let set = mfacore::policy::RecoveryPolicy { codes: 8, user_may_regenerate: false };
+    let (world, one, _) = two_phones_under(Policy { recovery: set, ..policy() });
+    let answer = world.recover(&world.require("ann"), one.recovery_codes[0].expose());
+    assert_eq!((answer.status, answer.json()["recovery_codes_left"].as_u64()), (403, Some(7)));
+    assert!(answer.json()["recovery_code"].is_null());
+}

@@ -86,7 +86,10 @@ impl Command for VerifyRecoveryCode {
                 granted.recovery_code = replacement;
                 granted.recovery_codes_left = left;
             }
-            VerifyReply::Required(required) => required.recovery_code = replacement,
+            VerifyReply::Required(required) => {
+                required.recovery_code = replacement;
+                required.recovery_codes_left = left;
+            }
             VerifyReply::Confirmed(_) => return Err(Error::Misuse("a recovery code confirms nothing").into()),
         }
         Ok(reply)
