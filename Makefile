@@ -31,7 +31,7 @@ lint: ## Formatting and lints
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 doc: ## Documentation, warnings denied
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --document-private-items
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 
 examples: ## The examples, each of which fails where it differs from what it says
 	$(CARGO) run --locked --quiet --example tour | tail -n 1

@@ -9,14 +9,14 @@ use crate::limits::{
 /// A record that cannot be: the text names what is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the record is inconsistent: {0}")]
-pub struct InvariantError(&'static str);
+pub(crate) struct InvariantError(&'static str);
 
 impl Record {
     /// Checks that the record is one that the engine could have written.
     ///
     /// # Errors
     /// [`InvariantError`], which names the first rule that does not hold.
-    pub fn check_invariants(&self) -> Result<(), InvariantError> {
+    pub(crate) fn check_invariants(&self) -> Result<(), InvariantError> {
         let ring = self.ring.entries();
         let written = usize::try_from(self.sequence).unwrap_or(usize::MAX);
         let enrollments =
