@@ -57,7 +57,7 @@ impl Subject {
 pub enum Expectation {
     /// The user is established: a missing record is a denial.
     Enrolled,
-    /// The user has nothing yet.
+    /// The user has nothing yet. Changes no answer: absence is never taken for granted, nor is presence.
     NotEnrolled,
     /// The host does not know.
     #[default]
@@ -112,7 +112,7 @@ impl Caller {
         self
     }
 
-    /// The first factor asked for the MFA audience with these scopes.
+    /// The first factor asked for the MFA audience with these scopes: for a user who wants to add or remove a factor.
     #[must_use]
     pub fn mfa_audience(mut self, scopes: Scopes) -> Self {
         self.facts.mfa_audience = Some(scopes);

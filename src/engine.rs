@@ -83,7 +83,9 @@ impl Engine {
         seed: [u8; 32],
     ) -> Operation<Replied> {
         if body.len() > BODY_BYTES_MAX {
-            return Operation::ended(Err(Error::Cap("body bytes").into()), Vec::new());
+            let denial =
+                Denial::new(DenialCode::InvalidRequest("The body is too large.".to_owned()), Surface::Host);
+            return Operation::ended(Err(denial.into()), Vec::new());
         }
         match by_name(name, body) {
             Some(Ok(call)) => self.begin(call, caller, now_ms, seed),
@@ -145,6 +147,11 @@ impl Engine {
     /// Whose record it is, and with what token, before anything is loaded: a forged token costs no read.
     fn route(&self, allows: Allows, caller: &Caller, now_ms: u64) -> Result<Routed, Unrouted> {
         check_bounds(caller, now_ms)?;
+        // A public client names itself, so that this is no misuse by the host.
+        if caller.client.as_ref().is_some_and(|client| client.len() > CLIENT_BYTES_MAX) {
+            let text = "client_id has at most 128 bytes".to_owned();
+            return Err(Refusal::from(Denial::new(DenialCode::InvalidRequest(text), Surface::Token)).into());
+        }
         let (text, subject) = match &caller.authority {
             Authority::Host(user) => {
                 if !allows.host {
@@ -191,9 +198,6 @@ fn check_bounds(caller: &Caller, now_ms: u64) -> Result<(), Error> {
     let fits = |text: &Option<String>, max| text.as_ref().is_none_or(|text: &String| text.len() <= max);
     if !(NOW_MS_MIN..NOW_MS_MAX).contains(&now_ms) {
         return Err(Error::Misuse("now is milliseconds since 1970, between 2020 and 2200"));
-    }
-    if !fits(&caller.client, CLIENT_BYTES_MAX) {
-        return Err(Error::Misuse("a client's id has at most 128 bytes"));
     }
     if !fits(&caller.facts.account_label, LABEL_BYTES_MAX) {
         return Err(Error::Misuse("an account label has at most 256 bytes"));

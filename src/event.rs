@@ -72,7 +72,7 @@ pub enum EventKind {
         /// Seconds until a call is admitted again.
         retry_after_s: u64,
     },
-    /// Ten wrong codes in a row: somebody has the password. Force a change of it.
+    /// Ten failed codes in a row: somebody may have the password. Force a change of it.
     FirstFactorSuspect,
     /// Too many consecutive failures disabled the authenticator.
     AuthenticatorDisabled {

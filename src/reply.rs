@@ -18,9 +18,9 @@ use crate::token::Scopes;
 pub enum Outcome {
     /// No answer: an error.
     None = 0,
-    /// Done, or nothing is required.
+    /// Done. From `require`: nothing is required, and the first factor is enough; from any other command no login.
     Done = 11,
-    /// A factor must be passed, or enrolled, first.
+    /// A factor must be passed, or enrolled, first. Nobody is logged in.
     Required = 22,
     /// Refused.
     Denied = 33,

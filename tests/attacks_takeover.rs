@@ -37,7 +37,7 @@ fn password_adds_nothing(world: &World, user: &str) {
     let stored = world.stored(user);
     for caller in [Caller::host(user), Caller::host(user).mfa_audience(Scopes::ALL)] {
         match world.run(Require::default(), caller) {
-            Ok(RequireReply::NotRequired(_)) => panic!("nothing is required"),
+            Ok(RequireReply::NotRequired(_) | RequireReply::Enroll(_)) => panic!("nothing is required"),
             Ok(RequireReply::Required(required)) => {
                 assert!(matches!(required.mfa_requirements, Requirements::Challenge(_)));
                 let denial = world.denied(Associate::otp(), bearer(&required.mfa_token));

@@ -125,7 +125,7 @@ impl Sequence {
 
     fn enroll(&mut self) -> (String, String) {
         let caller = Caller::host("ann").mfa_audience(Scopes::ALL).client("web");
-        let granted = self.succeeds(Require::default(), caller, Outcome::Done);
+        let granted = self.succeeds(Require::default(), caller, Outcome::Required);
         let token = text(&granted["access_token"]);
         let caller = || by(&token);
         self.run(Associate { authenticator_types: Vec::new() }, caller());

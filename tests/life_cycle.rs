@@ -96,3 +96,15 @@ fn a_right_code_is_no_failure() {
     world.add(&access.access_token);
     assert_eq!(failures(), 0, "a later factor was confirmed");
 }
+
+/// Where policy asks everybody, the token to enroll with is no leave to log in.
+#[test]
+fn asking_for_the_mfa_audience_logs_nobody_in_where_everybody_needs_a_factor() {
+    let ask = || Caller::host("ann").mfa_audience(mfacore::Scopes::ALL);
+    let always = World::with_policy(Policy { enforcement: Enforcement::Always, ..Policy::recommended() });
+    let reply = always.run(Require::default(), ask()).unwrap();
+    assert!(matches!(reply, RequireReply::Enroll(_)));
+    assert_eq!((reply.outcome(), reply.status()), (Outcome::Required, 200));
+    let reply = World::new().run(Require::default(), ask()).unwrap();
+    assert_eq!((reply.outcome(), reply.status()), (Outcome::Done, 200));
+}

@@ -195,6 +195,7 @@ impl Life {
         let token = match self.run(Require::default(), caller).unwrap() {
             RequireReply::Required(required) => required.mfa_token,
             RequireReply::NotRequired(reply) => reply.access.unwrap().access_token,
+            RequireReply::Enroll(access) => access.access_token,
         };
         self.watch.secret_text("token", token.expose());
         token

@@ -26,8 +26,11 @@ pub struct Require {
 #[serde(untagged)]
 #[must_use]
 pub enum RequireReply {
-    /// Nothing: the first factor is enough.
+    /// Nothing: the first factor is enough. Log the user in.
     NotRequired(NotRequired),
+    /// Policy asks everybody, and the user, who asked for the MFA audience, has nothing yet: this token enrolls the first
+    /// factor (CONTRACT section 4, rule 3). Nobody is logged in.
+    Enroll(AccessGrant),
     /// Pass or enroll a factor.
     Required(MfaRequired),
 }
@@ -44,7 +47,7 @@ impl Reply for RequireReply {
     fn outcome(&self) -> Outcome {
         match self {
             RequireReply::NotRequired(_) => Outcome::Done,
-            RequireReply::Required(_) => Outcome::Required,
+            RequireReply::Enroll(_) | RequireReply::Required(_) => Outcome::Required,
         }
     }
 
@@ -64,7 +67,12 @@ impl Command for Require {
             if let Some(scopes) = asked {
                 // CONTRACT section 4, rule 3: nothing is enrolled, so a first factor can be.
                 let access = context.mint_access_token(record, None, Vec::new(), scopes, None)?;
-                return Ok(RequireReply::NotRequired(NotRequired { access: Some(access) }));
+                return Ok(match context.policy.enforcement {
+                    Enforcement::Always => RequireReply::Enroll(access),
+                    Enforcement::WhenEnrolled => {
+                        RequireReply::NotRequired(NotRequired { access: Some(access) })
+                    }
+                });
             }
             if context.policy.enforcement == Enforcement::WhenEnrolled {
                 return Ok(RequireReply::NotRequired(NotRequired::default()));

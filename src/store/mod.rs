@@ -118,6 +118,9 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for StoreError {
 }
 
 /// A store that blocks the calling thread.
+///
+/// Keys are any bytes, up to [`crate::limits::KEY_BYTES_MAX`], and compared byte by byte; bytes and versions are never
+/// read. Operations need `load` and `swap` alone; `durable` tells a host, and the conformance suite, what to expect.
 pub trait Store: Send + Sync {
     /// What is under `key`, as of every swap that was committed before the call. `None` only if nothing is there: a
     /// store that cannot tell answers with an error.

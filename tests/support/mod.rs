@@ -117,7 +117,7 @@ impl<S: Store> World<S> {
     pub fn require_as(&self, caller: Caller) -> (SecretString, Requirements) {
         match self.run(Require::default(), caller).unwrap() {
             RequireReply::Required(required) => (required.mfa_token, required.mfa_requirements),
-            RequireReply::NotRequired(_) => panic!("nothing is required"),
+            other => panic!("no challenge: {other:?}"),
         }
     }
 
@@ -125,6 +125,7 @@ impl<S: Store> World<S> {
     pub fn first_access_token(&self, user: &str) -> SecretString {
         match self.run(Require::default(), Caller::host(user).mfa_audience(Scopes::ALL)).unwrap() {
             RequireReply::NotRequired(reply) => reply.access.unwrap().access_token,
+            RequireReply::Enroll(access) => access.access_token,
             RequireReply::Required(_) => panic!("the user has a factor"),
         }
     }

@@ -46,7 +46,7 @@ impl Race {
             let require = engine.operation(Require::default(), Caller::host("ann"), NOW_MS, [number; 32]);
             match run(require, &mut stored) {
                 RequireReply::Required(required) => required.mfa_token,
-                RequireReply::NotRequired(_) => panic!("the user has a factor"),
+                RequireReply::NotRequired(_) | RequireReply::Enroll(_) => panic!("the user has a factor"),
             }
         });
         let states = [(user.storage_key().to_vec(), vec![stored])].into();
