@@ -1,8 +1,8 @@
 //! One-time passwords beside liboath (`--features liboath`) and totp-rs:
 //! `cargo bench -p mfacore-benches --bench otp --features liboath`.
 //!
-//! Ours includes the parsing of the typed code. All in one build, totp-rs gets the engine's hash crates, which wipe
-//! their state; built alone it is about a tenth faster.
+//! Ours includes the parsing of the typed code. All in one build, totp-rs gets the engine's hash crates,
+//! which wipe their state; built alone it is about a tenth faster.
 
 use std::hint::black_box;
 

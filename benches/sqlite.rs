@@ -1,4 +1,5 @@
-//! Whole verifications on a durable SQLite file, beside the bare read and swap of as many bytes, and by 64 clients at once:
+//! Whole verifications on a durable SQLite file, beside the bare read and swap of as many bytes, and by 64
+//! clients at once:
 //! `cargo bench -p mfacore-benches --bench sqlite`. The folder for temporary files must lie on a disk.
 
 use std::cell::Cell;

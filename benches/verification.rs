@@ -1,8 +1,8 @@
-//! Whole verifications in memory, through the blocking driver, beside the bare checks of liboath
-//! (`--features liboath`) and totp-rs: `cargo bench -p mfacore-benches --bench verification --features liboath`.
+//! Whole verifications in memory, through the blocking driver, beside the bare checks of liboath (`--features
+//! liboath`) and totp-rs: `cargo bench -p mfacore-benches --bench verification --features liboath`.
 //!
-//! Every check computes three steps. All in one build, totp-rs gets the engine's hash crates, which wipe their state;
-//! built alone it is about a tenth faster.
+//! Every check computes three steps. All in one build, totp-rs gets the engine's hash crates, which wipe
+//! their state; built alone it is about a tenth faster.
 
 use std::hint::black_box;
 

@@ -1,7 +1,8 @@
-//! A thousand concurrent logins on SQLite, with totals that add up: `cargo run --release --example async_logins`.
+//! A thousand concurrent logins on SQLite, with totals that add up: `cargo run --release --example
+//! async_logins`.
 //!
-//! Half of the users type a right code, the others a wrong one; every right code is sent twice at once, as by a client that
-//! retries. Exactly the right ones get in, each of them once.
+//! Half of the users type a right code, the others a wrong one; every right code is sent twice at once, as by
+//! a client that retries. Exactly the right ones get in, each of them once.
 
 #![allow(
     clippy::disallowed_methods,

@@ -7,9 +7,9 @@ use crate::token::Scopes;
 
 /// The authority of a call, with the facts that the host adds.
 ///
-/// As JSON, for hosts that speak it: `{"authority": {"host": "ann"}}` or `{"authority": {"token": {"text": "..",
-/// "subject": {"expected": "ann"}}}}` (`"from_token"` for [`Subject::FromToken`]), with `client` and `facts` named as the
-/// functions here.
+/// As JSON, for hosts that speak it: `{"authority": {"host": "ann"}}` or `{"authority": {"token": {"text":
+/// "..", "subject": {"expected": "ann"}}}}` (`"from_token"` for [`Subject::FromToken`]), with `client` and
+/// `facts` named as the functions here.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Caller {
@@ -51,7 +51,8 @@ impl Subject {
     }
 }
 
-/// What the host believes of a user. Only [`Expectation::Enrolled`] can change an answer, and only into a denial.
+/// What the host believes of a user. Only [`Expectation::Enrolled`] can change an answer, and only into a
+/// denial.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expectation {
@@ -112,7 +113,8 @@ impl Caller {
         self
     }
 
-    /// The first factor asked for the MFA audience with these scopes: for a user who wants to add or remove a factor.
+    /// The first factor asked for the MFA audience with these scopes: for a user who wants to add or remove a
+    /// factor.
     #[must_use]
     pub fn mfa_audience(mut self, scopes: Scopes) -> Self {
         self.facts.mfa_audience = Some(scopes);
@@ -126,8 +128,8 @@ impl Caller {
         self
     }
 
-    /// The lowest sequence that the record may have, from an earlier [`crate::Finished::sequence`] kept outside the
-    /// store: shows that storage was set back.
+    /// The lowest sequence that the record may have, from an earlier [`crate::Finished::sequence`] kept
+    /// outside the store: shows that storage was set back.
     #[must_use]
     pub fn sequence_min(mut self, sequence: u64) -> Self {
         self.facts.sequence_min = Some(sequence);

@@ -121,8 +121,9 @@ impl Context<'_> {
         Ok(self.access_grant(&token, scopes, text))
     }
 
-    /// The access token that the caller holds, alive in the record's epoch: the very text where that is unchanged, else
-    /// one that `earned` has earned, since what enrolled the first authenticator dies with it.
+    /// The access token that the caller holds, alive in the record's epoch: the very text where that is
+    /// unchanged, else one that `earned` has earned, since what enrolled the first authenticator dies with
+    /// it.
     pub(crate) fn same_access_token(
         &mut self,
         record: &Record,

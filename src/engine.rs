@@ -61,8 +61,8 @@ impl Engine {
         &self.policy
     }
 
-    /// The operation that runs `command` at `now_ms` (milliseconds since 1970) with `seed`: 32 bytes from the system's
-    /// generator, for this operation alone. The drivers do both.
+    /// The operation that runs `command` at `now_ms` (milliseconds since 1970) with `seed`: 32 bytes from the
+    /// system's generator, for this operation alone. The drivers do both.
     pub fn operation<C: Command>(
         &self,
         command: C,
@@ -99,8 +99,8 @@ impl Engine {
         }
     }
 
-    /// The user whose record lies under this key of a store, as [`crate::store::Scan`] lists them; `None` for a key of
-    /// another tenant or kind.
+    /// The user whose record lies under this key of a store, as [`crate::store::Scan`] lists them; `None` for
+    /// a key of another tenant or kind.
     pub fn user_of(&self, storage_key: &[u8]) -> Option<String> {
         let user = UserKey::parse(storage_key)?;
         (user.tenant() == &*self.tenant).then(|| user.user().to_owned())

@@ -22,8 +22,8 @@ pub enum Error {
     /// The record was sealed under a key that the ring does not hold. Add the key; nothing is lost.
     #[error("the key ring has no key {0}: add it as a retired key")]
     KeyMissing(KeyId),
-    /// The record does not open: edited, moved from another user or tenant, cut, or inconsistent; or sealed under
-    /// another root key that bore the same id.
+    /// The record does not open: edited, moved from another user or tenant, cut, or inconsistent; or sealed
+    /// under another root key that bore the same id.
     #[error(
         "the record does not open: it was edited, moved or cut, or its key's id was given to another key"
     )]

@@ -1,4 +1,5 @@
-//! An embeddable multi-factor-authentication engine: the whole life of a second factor over storage that you keep.
+//! An embeddable multi-factor-authentication engine: the whole life of a second factor over storage that you
+//! keep.
 //!
 //! - [`Engine`] holds keys and [`Policy`]; [`drivers`] run [`commands`] on a [`store`].
 //! - A command is called by a [`Caller`]: the host itself, or whoever holds a token.
@@ -6,7 +7,8 @@
 //! - [`Operation`] is the loop below the drivers, for hosts with an event loop or transactions of their own.
 //! - [`otp`] works without all of this.
 //!
-//! The README has an example; `examples/tour` shows every call. Time is in milliseconds since 1970 throughout.
+//! "CONTRACT section N" is `docs/contract.md`: the behaviour of Auth0's MFA API as it is reproduced here. The
+//! README has an example; `examples/tour` shows every call. Time is in milliseconds since 1970 throughout.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![cfg_attr(

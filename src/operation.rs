@@ -6,8 +6,8 @@
 //!        -> Done                  finish() -> reply, events
 //! ```
 //!
-//! Reply and events cannot be read before the write is committed. Whatever a swap answers but _committed_ is resolved by
-//! loading again: the record itself says whether the write happened.
+//! Reply and events cannot be read before the write is committed. Whatever a swap answers but _committed_ is
+//! resolved by loading again: the record itself says whether the write happened.
 
 use crate::error::Error;
 use crate::event::Event;
@@ -37,7 +37,8 @@ pub enum Want<'a> {
     Done,
 }
 
-/// One record's part of an operation: turns what was found into what is to be written, as often as it is asked.
+/// One record's part of an operation: turns what was found into what is to be written, as often as it is
+/// asked.
 pub(crate) trait Machine<R>: Send {
     /// The storage key.
     fn key(&self) -> &[u8];
@@ -65,7 +66,8 @@ impl Opened<'_> {
     /// Whether this shows that the attempt that was `asked` for before is written.
     ///
     /// # Errors
-    /// [`Error::OutcomeUnknown`] where it cannot tell, [`Error::EntropyRepeated`] where nothing was asked for.
+    /// [`Error::OutcomeUnknown`] where it cannot tell, [`Error::EntropyRepeated`] where nothing was asked
+    /// for.
     fn has_written(&self, id: Version, asked: Option<Origin>) -> Result<bool, Error> {
         let written = usize::try_from(self.sequence).unwrap_or(usize::MAX);
         match (self.ring.find(id), asked) {
@@ -168,7 +170,8 @@ pub struct Operation<R> {
     id: Version,
     /// Records to be settled: the first one answers, the last one is at work.
     tracks: Vec<Track<R>>,
-    /// Keys of the records that were settled ahead; they are written once, however often the first one is retried.
+    /// Keys of the records that were settled ahead; they are written once, however often the first one is
+    /// retried.
     settled: Vec<Vec<u8>>,
     phase: Phase,
     answer: Option<Answer<R>>,
@@ -230,7 +233,8 @@ impl<R> Operation<R> {
         }
     }
 
-    /// The reply. Before [`Want::Done`] there is none: the result is an error, and nothing may be concluded from it.
+    /// The reply. Before [`Want::Done`] there is none: the result is an error, and nothing may be concluded
+    /// from it.
     pub fn finish(mut self) -> Finished<R> {
         let answer = self.answer.take().filter(|_| matches!(self.phase, Phase::Done));
         let Answer { result, events, sequence } = answer.unwrap_or_else(|| Answer {

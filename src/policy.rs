@@ -1,4 +1,4 @@
-//! What a deployment demands: plain data, validated when an engine is built. DESIGN section 6.
+//! What a deployment demands: plain data, validated when an engine is built.
 
 mod odds;
 
@@ -17,7 +17,8 @@ use crate::record::enrollment::FactorKind;
 
 pub use odds::{ODDS_PER_DAY_MAX, ODDS_PER_YEAR_MAX, Odds};
 
-/// The rules of one tenant. Start from a profile and change what differs; [`crate::Engine`] validates the whole.
+/// The rules of one tenant. Start from a profile and change what differs; [`crate::Engine`] validates the
+/// whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
@@ -39,20 +40,23 @@ pub struct Policy {
     pub access_token_ms: u64,
     /// Budgets of wrong codes.
     pub budgets: CodeBudgets,
-    /// Consecutive wrong codes that disable an authenticator until it is enrolled anew (NIST SP 800-63B-4 section 3.2.2).
+    /// Consecutive wrong codes that disable an authenticator until it is enrolled anew (NIST SP 800-63B-4
+    /// section 3.2.2).
     pub disable_after: Option<u32>,
     /// Recovery codes.
     pub recovery: RecoveryPolicy,
     /// Factors of different enrollments that a login needs.
     pub chained_factors: u8,
-    /// What a verified e-mail address is worth that nobody enrolled. No effect yet: there is no e-mail authenticator.
+    /// What a verified e-mail address is worth that nobody enrolled. No effect yet: there is no e-mail
+    /// authenticator.
     pub implicit_email: ImplicitEmail,
     /// How a push is answered. No effect yet: there is no push authenticator.
     pub push: PushConfirmation,
-    /// How long a browser may skip the second factor; absent: never. No effect yet but on [`Policy::odds`]: no browser is
-    /// trusted, so that nothing draws on the reserved budgets.
+    /// How long a browser may skip the second factor; absent: never. No effect yet but on [`Policy::odds`]:
+    /// no browser is trusted, so that nothing draws on the reserved budgets.
     pub trusted_browsers: Option<TrustedBrowsers>,
-    /// Accepts [`Policy::odds`] above the bounds of DESIGN section 6. Say so in your risk register, too.
+    /// Accepts [`Policy::odds`] above [`ODDS_PER_DAY_MAX`] or [`ODDS_PER_YEAR_MAX`]. Say so in your risk
+    /// register, too.
     pub declare_odds: bool,
     /// The record format that is written, so that a rolling deployment writes what its oldest build reads.
     pub record_format: u8,
@@ -129,8 +133,8 @@ pub struct TrustedBrowsers {
 }
 
 impl Policy {
-    /// Reads a policy from JSON: the member `profile` names what it starts from (`recommended` where left out), the
-    /// other members replace settings of it, objects member by member.
+    /// Reads a policy from JSON: the member `profile` names what it starts from (`recommended` where left
+    /// out), the other members replace settings of it, objects member by member.
     ///
     /// # Errors
     /// [`ConfigError::Policy`] names what is unknown, of the wrong type, or out of bounds.

@@ -1,4 +1,4 @@
-//! The four profiles of DESIGN section 6.
+//! The four profiles that a policy can start from.
 
 use crate::otp::{Skew, Totp};
 use crate::policy::{
@@ -74,7 +74,8 @@ impl Policy {
         Self { skew: Skew::NONE, ..Self::recommended() }
     }
 
-    /// NIST SP 800-63B: an authenticator is disabled at 100 consecutive failures, e-mail and trusted browsers are off.
+    /// NIST SP 800-63B: an authenticator is disabled at 100 consecutive failures, e-mail and trusted browsers
+    /// are off.
     pub fn nist_800_63b() -> Self {
         Self {
             disable_after: Some(100),

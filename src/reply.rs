@@ -18,7 +18,8 @@ use crate::token::Scopes;
 pub enum Outcome {
     /// No answer: an error.
     None = 0,
-    /// Done. From `require`: nothing is required, and the first factor is enough; from any other command no login.
+    /// Done. From `require`: nothing is required, and the first factor is enough; from any other command no
+    /// login.
     Done = 11,
     /// A factor must be passed, or enrolled, first. Nobody is logged in.
     Required = 22,
@@ -46,8 +47,8 @@ pub trait Reply: Serialize {
     }
 }
 
-/// Proof that a user passed every factor that policy asks for. The engine alone makes one, and only after the write
-/// that counts is committed. Not cloneable: one login, one proof.
+/// Proof that a user passed every factor that policy asks for. The engine alone makes one, and only after the
+/// write that counts is committed. Not cloneable: one login, one proof.
 #[must_use = "the proof names the user who may be logged in"]
 #[derive(PartialEq, Eq)]
 pub struct Verified {
@@ -320,7 +321,8 @@ pub struct Finished<R> {
     pub result: Result<R, Refusal>,
     /// What to put into the audit log.
     pub events: Vec<Event>,
-    /// The record's sequence; 0 where no record was read. Kept outside the store it shows that storage was set back.
+    /// The record's sequence; 0 where no record was read. Kept outside the store it shows that storage was
+    /// set back.
     pub sequence: u64,
 }
 

@@ -47,8 +47,8 @@ pub(crate) struct Token {
     /// What it allows. Never optional: an unknown variant must not decode to "none".
     #[n(10)]
     pub(crate) grant: Grant,
-    /// How far the highest time that the record had seen lay ahead of `issued_ms`: a clock that ran ahead once neither
-    /// shortens the token's life nor lengthens it.
+    /// How far the highest time that the record had seen lay ahead of `issued_ms`: a clock that ran ahead
+    /// once neither shortens the token's life nor lengthens it.
     #[n(11)]
     pub(crate) ahead_ms: u64,
 }
@@ -182,7 +182,8 @@ impl<'de> Deserialize<'de> for Scopes {
 /// Why a token's text is none of ours, or none that can be read now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenError {
-    /// Forged, cut, of another deployment, or sealed under a key that was dropped: all the same to the caller.
+    /// Forged, cut, of another deployment, or sealed under a key that was dropped: all the same to the
+    /// caller.
     Malformed,
     /// Issued too far in the future.
     NotYet,
@@ -241,7 +242,8 @@ impl Token {
         Ok(token)
     }
 
-    /// Whether the record still honours the token; [`Dead::Spent`] comes last, as an answer may be kept for it.
+    /// Whether the record still honours the token; [`Dead::Spent`] comes last, as an answer may be kept for
+    /// it.
     pub(crate) fn check(&self, record: &Record, now_ms: u64) -> Result<(), Dead> {
         if self.incarnation != record.incarnation || self.epoch != record.epoch {
             return Err(Dead::Revoked);

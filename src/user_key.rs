@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::limits::{KEY_BYTES_MAX, TENANT_BYTES_MAX, USER_BYTES_MAX};
 
-/// A tenant's user, and the key of the record: `u`, the tenant's length in bytes, `:`, tenant, user. No two pairs share a
-/// key, and the key is text wherever tenant and user are.
+/// A tenant's user, and the key of the record: `u`, the tenant's length in bytes, `:`, tenant, user. No two
+/// pairs share a key, and the key is text wherever tenant and user are.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UserKey {
     key: String,
@@ -22,7 +22,8 @@ impl UserKey {
     /// The key of `user` of `tenant` (empty where there is only one).
     ///
     /// # Errors
-    /// [`UserKeyError`] for an empty user or one that is too long. Ids are compared byte by byte: `bob` is not `Bob`.
+    /// [`UserKeyError`] for an empty user or one that is too long. Ids are compared byte by byte: `bob` is
+    /// not `Bob`.
     pub fn new(tenant: &str, user: &str) -> Result<Self, UserKeyError> {
         if user.is_empty() || user.len() > USER_BYTES_MAX || tenant.len() > TENANT_BYTES_MAX {
             return Err(UserKeyError);

@@ -1,4 +1,4 @@
-//! DESIGN section 3: a policy that wants two factors of different enrollments.
+//! A policy that wants two factors of different enrollments.
 
 mod support;
 

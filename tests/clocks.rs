@@ -1,4 +1,4 @@
-//! DESIGN section 1, rule 6: a clock that is wrong, or goes back and forth, lets nobody in and locks nobody
+//! A clock that is wrong, or goes back and forth, lets nobody in and locks nobody
 //! out.
 
 mod support;

@@ -114,7 +114,7 @@ fn rule_6_the_user_regenerates_where_policy_allows_it() {
     }
 }
 
-/// DESIGN section 3: a recovery code grants reading and enrolling, never removal.
+/// A recovery code grants reading and enrolling, never removal.
 #[test]
 fn a_recovery_code_grants_no_removal() {
     let (world, phone) = enrolled();

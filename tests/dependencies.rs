@@ -1,4 +1,5 @@
-//! What the crates depend on: within the stated toolchain, under licences that we accept, and each with its reason.
+//! What the crates depend on: within the stated toolchain, under licences that we accept, and each with its
+//! reason.
 #![allow(missing_docs)]
 
 use std::collections::BTreeSet;

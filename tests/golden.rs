@@ -1,9 +1,8 @@
 //! What must not change by accident: sealed records that every later build opens, the JSON of every reply.
 //!
 //! `testdata/golden` holds, per format version, a small and a full record as it was sealed, with its key, and
-//! what `Describe` says of it. After a wanted change run `MFACORE_GOLDEN=write cargo test --test golden`, and read
-//! the difference.
-//! From the first release on a record file is never rewritten; a new format adds files.
+//! what `Describe` says of it. After a wanted change run `MFACORE_GOLDEN=write cargo test --test golden`, and
+//! read the difference. From the first release on a record file is never rewritten; a new format adds files.
 #![allow(missing_docs)]
 
 mod support;

@@ -1,4 +1,4 @@
-//! DESIGN section 3, `Import`: takes over what a user has in another system, all of it or nothing.
+//! `Import`: takes over what a user has in another system, all of it or nothing.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! DESIGN section 1, rules 4 and 6: until when a token lives, and what ends it before.
+//! Until when a token lives, and what ends it before.
 
 mod support;
 

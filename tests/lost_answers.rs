@@ -1,4 +1,4 @@
-//! CONTRACT section 2 and DESIGN section 3: an answer that was lost is given again to the identical call.
+//! CONTRACT section 2: an answer that was lost is given again to the identical call.
 
 mod support;
 

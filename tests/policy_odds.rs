@@ -1,4 +1,4 @@
-//! `Policy::odds` against the arithmetic of DESIGN section 6, the engine itself, and chance.
+//! `Policy::odds` against its documented arithmetic, the engine itself, and chance.
 
 mod support;
 

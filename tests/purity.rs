@@ -1,5 +1,5 @@
-//! The core is pure: the ban on clocks, generators, environment, threads, I/O and hash maps bites, and nothing in `src/`
-//! outside of the drivers and stores is exempt from it.
+//! The core is pure: the ban on clocks, generators, environment, threads, I/O and hash maps bites, and
+//! nothing in `src/` outside of the drivers and stores is exempt from it.
 #![allow(missing_docs)]
 
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! DESIGN section 5: `Reseal` sweeps records under the active key, after which a retired key opens nothing.
+//! `Reseal` sweeps records under the active key, after which a retired key opens nothing.
 
 mod support;
 

@@ -1,9 +1,10 @@
-//! Layouts of a record's plaintext, on types that mirror `src/record`: CBOR maps and CBOR arrays with field numbers, arrays
-//! with the budgets packed into one byte string, and a fixed head for what a verification touches before arrays for the
-//! rest; the operation ring is packed in each of them:
+//! Layouts of a record's plaintext, on types that mirror `src/record`: CBOR maps and CBOR arrays with field
+//! numbers, arrays with the budgets packed into one byte string, and a fixed head for what a verification
+//! touches before arrays for the rest; the operation ring is packed in each of them:
 //! `cargo bench -p mfacore-benches --bench layout`.
 //!
-//! Encoding includes the pass that finds the length, since a plaintext that grows leaves copies that nobody wipes.
+//! Encoding includes the pass that finds the length, since a plaintext that grows leaves copies that nobody
+//! wipes.
 
 mod fixed_head;
 

@@ -19,8 +19,8 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// 101 repetitions of 1 ms under `cargo bench`, most of which fit between two interruptions on a busy machine; else,
-    /// in a test run, just enough to show that it works.
+    /// 101 repetitions of 1 ms under `cargo bench`, most of which fit between two interruptions on a busy
+    /// machine; else, in a test run, just enough to show that it works.
     pub fn from_arguments() -> Self {
         if std::env::args().any(|argument| argument == "--bench") {
             Self { repetitions: 101, repetition: Duration::from_millis(1) }
@@ -61,8 +61,8 @@ impl<'a> Comparison<'a> {
         self
     }
 
-    /// Adds a closure whose inputs are made by `prepare`, one before each call, outside of the time that is taken. Reading
-    /// the clock at each call adds some 30 ns.
+    /// Adds a closure whose inputs are made by `prepare`, one before each call, outside of the time that is
+    /// taken. Reading the clock at each call adds some 30 ns.
     pub fn add_prepared<I, T>(
         mut self,
         name: impl Into<String>,

@@ -9,7 +9,8 @@ const BOTH: &str = r#"{"mfa_requirements": {"challenge": [{"type": "otp"}, {"typ
 const INVALID: &str = r#"{"error": "invalid_grant", "error_description": "Invalid otp_code."}"#;
 const OTP: &str = r#"{"authenticator_types":["otp"]}"#;
 
-/// First factor passed, nothing enrolled yet: enroll and confirm. Gives the app's secret and the recovery code.
+/// First factor passed, nothing enrolled yet: enroll and confirm. Gives the app's secret and the recovery
+/// code.
 pub(crate) fn enroll(stage: &mut Stage) -> Result<(String, String)> {
     stage.title("Enrolling");
     let wanted = r#"{"error": "mfa_required", "mfa_requirements": {"enroll": [{"type": "otp"}]}}"#;

@@ -1,6 +1,7 @@
 //! A second factor lives and dies on a SQLite file: `cargo run --example tour [FILE]`.
 //!
-//! Every step says what must come of it; the tour ends with an error where anything else does. Time is the tour's own.
+//! Every step says what must come of it; the tour ends with an error where anything else does. Time is the
+//! tour's own.
 
 mod chapters;
 mod stage;

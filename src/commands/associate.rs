@@ -96,7 +96,8 @@ impl Command for Associate {
     }
 }
 
-/// Whether the token enrolls for an established user: an access token does, and a chain that has passed all there is.
+/// Whether the token enrolls for an established user: an access token does, and a chain that has passed all
+/// there is.
 fn may_enroll(token: &Token, record: &Record) -> bool {
     match &token.grant {
         Grant::Access(_) => true,
@@ -121,7 +122,8 @@ impl Associate {
     }
 }
 
-/// A fourth pending enrollment replaces the oldest; a sixth active secret, or a 52nd authenticator, is refused.
+/// A fourth pending enrollment replaces the oldest; a sixth active secret, or a 52nd authenticator, is
+/// refused.
 fn make_room(record: &mut Record, context: &Context<'_>) -> Result<(), Refusal> {
     let now_ms = record.expiry_now_ms(context.now_ms);
     let live = record.pending.iter().filter(|pending| pending.expires_ms > now_ms).count();

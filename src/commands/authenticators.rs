@@ -93,7 +93,8 @@ impl Command for ListAuthenticators {
     }
 }
 
-/// Describes the user in full, for support (CONTRACT section 2, `authentication-methods`; locks and counts are ours).
+/// Describes the user in full, for support (CONTRACT section 2, `authentication-methods`; locks and counts
+/// are ours).
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Describe {}
 

@@ -10,8 +10,8 @@ use crate::record::Record;
 use crate::record::enrollment::{AuthenticatorKind, Enrollment, FactorKind};
 use crate::reply::{Outcome, Refusal, Reply};
 
-/// Challenges an authenticator (CONTRACT section 2, `/mfa/challenge`). An OTP challenge sends nothing, takes no slot and
-/// may be skipped: what it picked is named in [`super::VerifyOtp::authenticator_id`].
+/// Challenges an authenticator (CONTRACT section 2, `/mfa/challenge`). An OTP challenge sends nothing, takes
+/// no slot and may be skipped: what it picked is named in [`super::VerifyOtp::authenticator_id`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Challenge {

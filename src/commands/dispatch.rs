@@ -1,4 +1,5 @@
-//! From a record and a call to a decision: token and expectation checked, attempt charged, handler run on a copy.
+//! From a record and a call to a decision: token and expectation checked, attempt charged, handler run on a
+//! copy.
 
 use super::{Call, Charge, kept_answer};
 use crate::caller::{Authority, Expectation};
@@ -79,8 +80,12 @@ pub(crate) fn decide<R>(
             failed(refusal, before, &charge, context)
         }
     };
-    let is_wanted = !is_absent || call.allows().creates;
-    Ok(Decision { result, change: if is_wanted { change } else { Change::None } })
+    if is_absent && !call.allows().creates {
+        // There is nothing that anything could have been done to.
+        context.events.truncate(told);
+        return Ok(unchanged(result));
+    }
+    Ok(Decision { result, change })
 }
 
 fn unchanged<R>(result: Result<R, Refusal>) -> Decision<R> {
@@ -123,8 +128,8 @@ fn admit(record: &Record, is_absent: bool, context: &mut Context<'_>) -> Result<
     }
 }
 
-/// Reports a clock that went back. Where it had been so far ahead that it is not believed, spent tokens were dropped as
-/// expired that live again now: every older token is dead instead.
+/// Reports a clock that went back. Where it had been so far ahead that it is not believed, spent tokens were
+/// dropped as expired that live again now: every older token is dead instead.
 fn judge_clock(record: &mut Record, context: &mut Context<'_>) {
     let by_ms = record.seen_ms.saturating_sub(context.now_ms);
     if by_ms > CLOCK_DRIFT_MS_MAX {
@@ -136,8 +141,8 @@ fn judge_clock(record: &mut Record, context: &mut Context<'_>) {
     }
 }
 
-/// Reports a failed attempt; a counted one leaves its charge, and may make the first factor suspect or disable what was
-/// tested.
+/// Reports a failed attempt; a counted one leaves its charge, and may make the first factor suspect or
+/// disable what was tested.
 fn failed(refusal: &mut Refusal, before: Record, charge: &Charge, context: &mut Context<'_>) -> Change {
     let Refusal::Denied(denial) = refusal else { return Change::None };
     if let Some(reason) = denial.failure.take() {
@@ -162,8 +167,8 @@ fn failed(refusal: &mut Refusal, before: Record, charge: &Charge, context: &mut 
     Change::Write(record)
 }
 
-/// How long until the buckets hold the charge, and the list of spent tokens has room for the caller's; `None` where they
-/// do. Known before the code is looked at, so that right and wrong wait alike.
+/// How long until the buckets hold the charge, and the list of spent tokens has room for the caller's; `None`
+/// where they do. Known before the code is looked at, so that right and wrong wait alike.
 fn wait_ms(charge: &Charge, record: &Record, context: &Context<'_>) -> Option<u64> {
     let mut buckets = record.buckets;
     let parts = charge.parts(&mut buckets, context.policy).into_iter().flatten();
@@ -198,7 +203,8 @@ impl Charge {
         }
     }
 
-    /// Counts the failure, once it is one: an authenticator is not disabled by the attempt that is being made.
+    /// Counts the failure, once it is one: an authenticator is not disabled by the attempt that is being
+    /// made.
     fn fail(&self, mut record: Record) -> Record {
         record.failures = record.failures.saturating_add(1);
         for enrollment in

@@ -9,8 +9,9 @@ use crate::limits::TOKEN_LIFE_MS_MAX;
 use crate::record::{Life, Record};
 use crate::reply::{Empty, Refusal};
 
-/// Erases the user. What is left is an empty tombstone, so that no token of before comes back to life; called again after
-/// the longest token life, it is deleted as well. Backups of the store, under a key that lives, are not reached.
+/// Erases the user. What is left is an empty tombstone, so that no token of before comes back to life; called
+/// again after the longest token life, it is deleted as well. Backups of the store, under a key that lives,
+/// are not reached.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Erase {}
 

@@ -21,7 +21,8 @@ use crate::reply::{Empty, Refusal};
 /// The bits by which a guess at a set of codes must be unlikely; see [`crate::Policy::odds`].
 const GUESS_BITS_MIN: u16 = 19;
 
-/// Imports authenticators and recovery codes that the user has already. They are active at once and establish the user.
+/// Imports authenticators and recovery codes that the user has already. They are active at once and establish
+/// the user.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Import {

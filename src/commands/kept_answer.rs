@@ -1,6 +1,7 @@
 //! Answers that are lost on the way: for two minutes the identical call gets its show-once secrets again.
 //!
-//! What is kept is sealed under a key that the token's text and the request give, so that the record alone shows nothing.
+//! What is kept is sealed under a key that the token's text and the request give, so that the record alone
+//! shows nothing.
 
 use hkdf::Hkdf;
 use sha2::Sha256;

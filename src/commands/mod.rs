@@ -1,4 +1,21 @@
 //! The commands: what each is called, who may call it, how it is dispatched and charged.
+//!
+//! | command | by name, with body | who | HTTP endpoint (CONTRACT section 2) |
+//! | --- | --- | --- | --- |
+//! | [`Require`] | `require {device_token?}` | host | first factor on `/oauth/token` |
+//! | [`Associate`] | `associate {authenticator_types}` | `mfa_token` while not established; access `enroll` | `POST /mfa/associate` |
+//! | [`ListAuthenticators`] | `list_authenticators {}` | `mfa_token`; access `read:authenticators` | `GET /mfa/authenticators` |
+//! | [`Challenge`] | `challenge {challenge_type?, authenticator_id?}` | `mfa_token` | `POST /mfa/challenge` |
+//! | [`VerifyOtp`] | `verify_otp {otp, authenticator_id?}` | `mfa_token`; access `enroll` | `/oauth/token`, `mfa-otp` |
+//! | [`VerifyRecoveryCode`] | `verify_recovery_code {recovery_code}` | `mfa_token` | `/oauth/token`, `mfa-recovery-code` |
+//! | [`RemoveAuthenticator`] | `remove_authenticator {authenticator_id}` | access `remove:authenticators`; host | `DELETE /mfa/authenticators/{id}` |
+//! | [`RenameAuthenticator`] | `rename_authenticator {authenticator_id, name}` | access `enroll`; host | |
+//! | [`RegenerateRecoveryCodes`] | `regenerate_recovery_codes {}` | host; access `enroll` where policy allows | `POST /api/v2/users/{id}/recovery-code-regeneration` |
+//! | [`Describe`] | `describe {}` | host | `GET /api/v2/users/{id}/authentication-methods` |
+//! | [`Import`] | `import {otp, recovery_codes, ..}` | host | |
+//! | [`Unlock`], [`ResetMfa`], [`RevokeTokens`], [`Erase`], [`Reseal`] | `unlock {}` and so on | host | |
+//!
+//! A command on a user of whom nothing is known changes nothing, but for [`Require`] and [`Import`].
 
 mod associate;
 mod authenticators;
@@ -49,8 +66,13 @@ pub use unlock::Unlock;
 pub use verify_otp::VerifyOtp;
 pub use verify_recovery_code::VerifyRecoveryCode;
 
+mod sealed {
+    /// Commands are the engine's own: a host that wrote one could grant itself anything.
+    pub trait Sealed {}
+}
+
 /// One request. Its serde form is the contract's body; unknown members are ignored (RFC 6749 section 3.2).
-pub trait Command: Serialize + DeserializeOwned + Send + 'static {
+pub trait Command: sealed::Sealed + Serialize + DeserializeOwned + Send + 'static {
     /// The name in JSON calls.
     const NAME: &'static str;
     /// Who may call it.
@@ -177,6 +199,8 @@ pub(crate) struct BodyError {
 
 macro_rules! commands {
     ($($command:ty),* $(,)?) => {
+        $(impl sealed::Sealed for $command {})*
+
         /// Every command with those who may call it.
         pub const COMMANDS: &[(&str, Allows)] = &[$((<$command>::NAME, <$command>::ALLOWS)),*];
 

@@ -112,8 +112,8 @@ pub(super) fn has_live_recovery_code(record: &Record, context: &Context<'_>) -> 
         && record.recovery.as_ref().is_some_and(|set| set.left() > 0)
 }
 
-/// Makes a pending enrollment an active one. The first one establishes the user: its recovery codes go live, what
-/// anybody else began is gone, every older token is dead.
+/// Makes a pending enrollment an active one. The first one establishes the user: its recovery codes go live,
+/// what anybody else began is gone, every older token is dead.
 pub(super) fn confirm(
     record: &mut Record,
     context: &mut Context<'_>,

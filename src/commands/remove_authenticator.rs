@@ -69,8 +69,8 @@ impl Command for RemoveAuthenticator {
     }
 }
 
-/// What an active authenticator's removal ends. A user who removed the last one is not established any more; where the
-/// host did it, the user stays so, since a password alone must not enroll anew.
+/// What an active authenticator's removal ends. A user who removed the last one is not established any more;
+/// where the host did it, the user stays so, since a password alone must not enroll anew.
 fn end_tokens(record: &mut Record, context: &Context<'_>, suffix: &Suffix) {
     let Some(token) = context.token() else {
         record.raise_epoch();

@@ -28,8 +28,8 @@ pub struct Require {
 pub enum RequireReply {
     /// Nothing: the first factor is enough. Log the user in.
     NotRequired(NotRequired),
-    /// Policy asks everybody, and the user, who asked for the MFA audience, has nothing yet: this token enrolls the first
-    /// factor (CONTRACT section 4, rule 3). Nobody is logged in.
+    /// Policy asks everybody, and the user, who asked for the MFA audience, has nothing yet: this token
+    /// enrolls the first factor (CONTRACT section 4, rule 3). Nobody is logged in.
     Enroll(AccessGrant),
     /// Pass or enroll a factor.
     Required(MfaRequired),

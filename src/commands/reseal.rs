@@ -8,7 +8,8 @@ use crate::event::EventKind;
 use crate::record::Record;
 use crate::reply::{Empty, Refusal};
 
-/// Seals the record anew where another key or format sealed it. Sweep every user with it before a key is dropped.
+/// Seals the record anew where another key or format sealed it. Sweep every user with it before a key is
+/// dropped.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Reseal {}
 

@@ -8,8 +8,8 @@ use crate::event::EventKind;
 use crate::record::Record;
 use crate::reply::{Empty, Refusal};
 
-/// Fills the user's budgets of wrong codes. Each call adds a burst to what [`crate::Policy::odds`] counts, and an
-/// authenticator that consecutive failures disabled stays so until it is enrolled anew.
+/// Fills the user's budgets of wrong codes. Each call adds a burst to what [`crate::Policy::odds`] counts,
+/// and an authenticator that consecutive failures disabled stays so until it is enrolled anew.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Unlock {}
 

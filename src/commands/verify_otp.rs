@@ -18,14 +18,15 @@ use crate::token::{Grant, Method, Proof, Scopes};
 
 /// Verifies a one-time password (CONTRACT section 2, `mfa-otp`).
 ///
-/// With an `mfa_token` it tests the user's active authenticators and those pending under its chain, and logs the user in.
-/// With an access token it tests what is pending under that token's chain, and confirms it.
+/// With an `mfa_token` it tests the user's active authenticators and those pending under its chain, and logs
+/// the user in. With an access token it tests what is pending under that token's chain, and confirms it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VerifyOtp {
     /// What the user typed: 6 to 8 digits, spaces and dashes ignored.
     pub otp: SecretString,
-    /// The authenticator that [`super::Challenge`] named: only this one is tested, and a wrong code costs one attempt.
+    /// The authenticator that [`super::Challenge`] named: only this one is tested, and a wrong code costs one
+    /// attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authenticator_id: Option<String>,
 }
@@ -75,7 +76,8 @@ impl Command for VerifyOtp {
 }
 
 impl VerifyOtp {
-    /// The enrollments that this call tests: active ones that the chain has not passed, and what is pending under it.
+    /// The enrollments that this call tests: active ones that the chain has not passed, and what is pending
+    /// under it.
     fn tested<'a>(
         &'a self,
         record: &'a Record,

@@ -1,7 +1,8 @@
 //! The ring of root keys, and the sealed envelope that records and tokens share.
 //!
-//! An envelope is `algorithm (1) | format (1) | key id (4, big-endian) | nonce (12) | ciphertext | tag (16)`, sealed with
-//! AES-256-GCM-SIV (RFC 8452) under a key that HKDF-SHA-256 derives from the root key for one purpose.
+//! An envelope is `algorithm (1) | format (1) | key id (4, big-endian) | nonce (12) | ciphertext | tag (16)`,
+//! sealed with AES-256-GCM-SIV (RFC 8452) under a key that HKDF-SHA-256 derives from the root key for one
+//! purpose.
 
 use std::fmt;
 
@@ -88,8 +89,8 @@ fn derive(hkdf: &Hkdf<Sha256>, purpose: Purpose) -> Aes256GcmSiv {
 
 /// The root keys of a deployment: one seals, all of them open. Shared by every engine and tenant.
 ///
-/// To rotate: add the new key as a retired one everywhere, make it the active one everywhere, sweep with `Reseal`, drop
-/// the old one once the longest token life has passed.
+/// To rotate: add the new key as a retired one everywhere, make it the active one everywhere, sweep with
+/// `Reseal`, drop the old one once the longest token life has passed.
 pub struct KeyRing {
     active: RootKey,
     retired: Vec<RootKey>,
@@ -114,7 +115,8 @@ impl KeyRing {
     /// The same ring, which also opens what `id` has sealed.
     ///
     /// # Errors
-    /// [`ConfigError::WeakKey`]; [`ConfigError::DuplicateKey`] for an id that the ring has; [`ConfigError::TooManyKeys`].
+    /// [`ConfigError::WeakKey`]; [`ConfigError::DuplicateKey`] for an id that the ring has;
+    /// [`ConfigError::TooManyKeys`].
     pub fn with_retired(mut self, id: KeyId, root: [u8; 32]) -> Result<Self, ConfigError> {
         let key = RootKey::derive(id, root)?;
         if self.find(id).is_some() {

@@ -1,4 +1,5 @@
-//! Keyed MACs under a record's own key, for what must outlive the root keys: recovery, delivered and device codes.
+//! Keyed MACs under a record's own key, for what must outlive the root keys: recovery, delivered and device
+//! codes.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

@@ -5,7 +5,8 @@ pub(crate) mod mac;
 pub mod secret;
 pub(crate) mod stream;
 
-/// Joins `parts` so that no two lists of parts give the same bytes: each behind its length, 4 bytes big-endian.
+/// Joins `parts` so that no two lists of parts give the same bytes: each behind its length, 4 bytes
+/// big-endian.
 pub(crate) fn frame(parts: &[&[u8]]) -> Vec<u8> {
     let mut framed = Vec::with_capacity(framed_len(parts));
     frame_into(&mut framed, parts);

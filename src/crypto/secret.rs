@@ -97,7 +97,8 @@ impl Drop for SecretBytes {
     }
 }
 
-/// Secret text: a code, a token, a secret in base32. Serialises as the text, since replies exist to show it once.
+/// Secret text: a code, a token, a secret in base32. Serialises as the text, since replies exist to show it
+/// once.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SecretString(String);
 

@@ -7,8 +7,8 @@ use super::frame;
 use crate::error::Error;
 use crate::store::Version;
 
-/// Random bytes that depend on the seed, on what is asked and on what was loaded, and on nothing else: two attempts
-/// from one loaded version are byte-identical.
+/// Random bytes that depend on the seed, on what is asked and on what was loaded, and on nothing else: two
+/// attempts from one loaded version are byte-identical.
 pub(crate) struct Stream {
     seed: Hkdf<Sha256>,
     attempt: Vec<u8>,

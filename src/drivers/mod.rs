@@ -1,4 +1,5 @@
-//! The loop over an [`crate::Operation`] with a store, a clock and the system's generator: blocking and asynchronous.
+//! The loop over an [`crate::Operation`] with a store, a clock and the system's generator: blocking and
+//! asynchronous.
 
 pub mod blocking;
 pub mod nonblocking;
@@ -21,7 +22,8 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// The system's clock, and its generator: asked for every operation, so that forked workers never share a state.
+    /// The system's clock, and its generator: asked for every operation, so that forked workers never share a
+    /// state.
     #[allow(
         clippy::disallowed_types,
         clippy::disallowed_methods,

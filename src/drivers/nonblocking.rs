@@ -12,13 +12,14 @@ use crate::operation::{Operation, Want};
 use crate::reply::{Finished, Replied};
 use crate::store::{AsyncStore, BoxFuture};
 
-/// Waits without blocking, as the runtime at hand does it: `Arc::new(|pause| Box::pin(tokio::time::sleep(pause)))`.
+/// Waits without blocking, as the runtime at hand does it: `Arc::new(|pause|
+/// Box::pin(tokio::time::sleep(pause)))`.
 pub type Pause = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// An engine with an asynchronous store.
 ///
-/// A future that is dropped before its end leaves the operation's outcome open, as a client does that goes away: what was
-/// written stays written, and nobody learns the reply.
+/// A future that is dropped before its end leaves the operation's outcome open, as a client does that goes
+/// away: what was written stays written, and nobody learns the reply.
 #[derive(Clone)]
 pub struct Mfa<S> {
     engine: Engine,

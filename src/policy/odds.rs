@@ -48,8 +48,9 @@ impl Policy {
     /// - Whoever stole a device token also has the reserved budgets, 20 + 0.5 and 20 + 182.5 attempts more: 1 in 6,897
     ///   and 1 in 509.
     ///
-    /// Every `Unlock` by the host adds a burst. Imported recovery codes under 64 bits draw on the same budgets; a set in which a
-    /// guess is right more often than 1 in 2^19 is refused at import, so that p covers them where it is at least that.
+    /// Every `Unlock` by the host adds a burst. Imported recovery codes under 64 bits draw on the same
+    /// budgets; a set in which a guess is right more often than 1 in 2^19 is refused at import, so that p
+    /// covers them where it is at least that.
     pub fn odds(&self, otp_authenticators: u8) -> Odds {
         if otp_authenticators == 0 {
             return Odds { day: 0.0, year: 0.0, day_with_device: 0.0, year_with_device: 0.0 };

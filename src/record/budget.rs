@@ -25,7 +25,7 @@ impl Budget {
 
 /// What has been spent of a budget: milliseconds of refilling that are owed, as of a time.
 ///
-/// A stamp ahead of `now` refills nothing until [`Bucket::restamp`] (DESIGN section 1, rule 6).
+/// A stamp ahead of `now` refills nothing until [`Bucket::restamp`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bucket {
     owed_ms: u64,

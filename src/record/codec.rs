@@ -1,12 +1,13 @@
-//! The plaintext of a record: CBOR (RFC 8949) with explicit field numbers, as arrays, the ring and the buckets packed.
+//! The plaintext of a record: CBOR (RFC 8949) with explicit field numbers, as arrays, the ring and the
+//! buckets packed.
 //!
 //! `benches/layout` chose it: arrays are smaller and faster than maps, and once ring and buckets are packed a fixed head
 //! for what a verification touches gains nothing that would be worth a second format.
 //!
 //! Rules for whoever changes a stored type: a field number is never given to something else; a new field is
-//! optional or a list; an enum is never inside an `Option`, however deep, but through [`known_variant`], since an
-//! unknown variant there would decode to "none"; a change that an older build must not overlook raises [`FORMAT`]
-//! and [`Record::reader_min`].
+//! optional or a list; an enum is never inside an `Option`, however deep, but through [`known_variant`],
+//! since an unknown variant there would decode to "none"; a change that an older build must not overlook
+//! raises [`FORMAT`] and [`Record::reader_min`].
 
 use minicbor::decode::Error as DecodeError;
 use minicbor::{CborLen, Decode, Decoder, Encode, Encoder};

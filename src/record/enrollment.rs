@@ -1,4 +1,5 @@
-//! What a user adds in one go. An enrollment owns its authenticators; they live, are limited and end together.
+//! What a user adds in one go. An enrollment owns its authenticators; they live, are limited and end
+//! together.
 
 use minicbor::{CborLen, Decode, Encode};
 use serde::Serialize;

@@ -1,4 +1,5 @@
-//! Password hashes of imported recovery codes: PHC strings of Argon2, scrypt and PBKDF2 within the caps of `limits.rs`.
+//! Password hashes of imported recovery codes: PHC strings of Argon2, scrypt and PBKDF2 within the caps of
+//! `limits.rs`.
 
 use minicbor::{CborLen, Decode, Encode};
 use phc::PasswordHash;

@@ -81,7 +81,8 @@ impl std::fmt::Debug for Record {
     }
 }
 
-/// Whether a user is established (DESIGN section 2).
+/// Whether a user is established: from the first confirmation or import until all is reset, erased, or the
+/// user has removed the last factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
 pub(crate) enum Life {
     /// Nothing was ever confirmed, or all was reset.
@@ -202,7 +203,8 @@ impl Record {
         matches!(self.life, Life::Established { .. })
     }
 
-    /// The time by which expiry is judged: `now_ms`, or the highest seen where that is not absurdly far ahead.
+    /// The time by which expiry is judged: `now_ms`, or the highest seen where that is not absurdly far
+    /// ahead.
     pub(crate) fn expiry_now_ms(&self, now_ms: u64) -> u64 {
         if self.was_far_ahead(now_ms) { now_ms } else { self.seen_ms.max(now_ms) }
     }
@@ -217,7 +219,8 @@ impl Record {
         self.epoch = self.epoch.saturating_add(1);
     }
 
-    /// Stamps the record as written by `operation` and drops what has expired: the pending enrollments are returned.
+    /// Stamps the record as written by `operation` and drops what has expired: the pending enrollments are
+    /// returned.
     pub(crate) fn advance(&mut self, operation: Version, now_ms: u64) -> Result<Vec<Pending>, Error> {
         self.seen_ms = self.expiry_now_ms(now_ms);
         let now_ms = self.seen_ms;

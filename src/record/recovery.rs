@@ -45,7 +45,8 @@ struct Code {
     bits: u16,
 }
 
-/// Codes that came as password hashes which share salt and parameters, so that one slow hash tests all of them.
+/// Codes that came as password hashes which share salt and parameters, so that one slow hash tests all of
+/// them.
 #[derive(Clone, PartialEq, Eq, Encode, Decode, CborLen)]
 struct ImportedCodes {
     #[n(0)]

@@ -36,7 +36,8 @@ impl Memory {
         Self { shards: std::array::from_fn(|_| Shard::default()), hasher: RandomState::new() }
     }
 
-    /// Nothing in a critical section can leave a shard half-written, so a lock that a panic poisoned is still sound.
+    /// Nothing in a critical section can leave a shard half-written, so a lock that a panic poisoned is still
+    /// sound.
     fn shard(&self, key: &[u8]) -> MutexGuard<'_, HashMap<Vec<u8>, Loaded>> {
         let [first, rest @ ..] = &self.shards;
         let at = usize::from(self.hasher.hash_one(key).to_le_bytes()[0]).checked_rem(self.shards.len());

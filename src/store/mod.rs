@@ -1,9 +1,10 @@
-//! The two calls that the engine asks of storage, blocking and asynchronous, and the scan that maintenance needs.
+//! The two calls that the engine asks of storage, blocking and asynchronous, and the scan that maintenance
+//! needs.
 //!
-//! A store keeps opaque bytes under a key, each with the version that was written with them. `load` is linearizable
-//! with `swap`: after a committed swap every load sees it, so a replica that lags is not a store. A host that swaps
-//! inside its own transaction reports [`Swapped::Committed`] only after its commit. `mfacore-conformance` has the
-//! suite that shows whether a store keeps these rules.
+//! A store keeps opaque bytes under a key, each with the version that was written with them. `load` is
+//! linearizable with `swap`: after a committed swap every load sees it, so a replica that lags is not a
+//! store. A host that swaps inside its own transaction reports [`Swapped::Committed`] only after its commit.
+//! `mfacore-conformance` has the suite that shows whether a store keeps these rules.
 
 pub mod memory;
 
@@ -17,7 +18,8 @@ pub use memory::Memory;
 /// A future of an [`AsyncStore`].
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The 16 bytes that name one write for ever: the id of the operation that made it (DESIGN: one seed an operation).
+/// The 16 bytes that name one write for ever: the id of the operation that made it, from the seed of that
+/// operation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(pub [u8; 16]);
 
@@ -74,7 +76,8 @@ impl fmt::Debug for New<'_> {
     }
 }
 
-/// The answer to a [`Write`]. Whoever cannot tell answers with an error instead: the engine finds out by itself.
+/// The answer to a [`Write`]. Whoever cannot tell answers with an error instead: the engine finds out by
+/// itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Swapped {
@@ -119,11 +122,12 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for StoreError {
 
 /// A store that blocks the calling thread.
 ///
-/// Keys are any bytes, up to [`crate::limits::KEY_BYTES_MAX`], and compared byte by byte; bytes and versions are never
-/// read. Operations need `load` and `swap` alone; `durable` tells a host, and the conformance suite, what to expect.
+/// Keys are any bytes, up to [`crate::limits::KEY_BYTES_MAX`], and compared byte by byte; bytes and versions
+/// are never read. Operations need `load` and `swap` alone; `durable` tells a host, and the conformance
+/// suite, what to expect.
 pub trait Store: Send + Sync {
-    /// What is under `key`, as of every swap that was committed before the call. `None` only if nothing is there: a
-    /// store that cannot tell answers with an error.
+    /// What is under `key`, as of every swap that was committed before the call. `None` only if nothing is
+    /// there: a store that cannot tell answers with an error.
     fn load(&self, key: &[u8]) -> Result<Option<Loaded>, StoreError>;
 
     /// Compares and swaps in one atomic step.
@@ -145,10 +149,11 @@ pub trait AsyncStore: Send + Sync {
     fn durable(&self) -> bool;
 }
 
-/// The keys of a store in byte order, for sweeps such as `Reseal`. Resumable: hand the last key of a page to the next
-/// call. A key that is there from before the first call until after the last is listed exactly once.
+/// The keys of a store in byte order, for sweeps such as `Reseal`. Resumable: hand the last key of a page to
+/// the next call. A key that is there from before the first call until after the last is listed exactly once.
 pub trait Scan {
-    /// Up to `limit` keys that sort after `after` (from the first one where `None`); fewer than `limit` ends the scan.
+    /// Up to `limit` keys that sort after `after` (from the first one where `None`); fewer than `limit` ends
+    /// the scan.
     fn scan(&self, after: Option<&[u8]>, limit: usize) -> Result<Vec<Vec<u8>>, StoreError>;
 }
 

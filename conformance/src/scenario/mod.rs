@@ -1,4 +1,5 @@
-//! Scenarios: conversations with the engine as data, so that every driver and every binding is known to agree.
+//! Scenarios: conversations with the engine as data, so that every driver and every binding is known to
+//! agree.
 //!
 //! A scenario is a JSON file: a policy, a start time, and steps that are taken in order.
 //!
@@ -20,9 +21,10 @@
 //! }
 //! ```
 //!
-//! A reply matches where every member that is named is there and matches; `"*"` is any value, `null` is none; lists match
-//! element by element. `${name}` stands for a saved value. The seed of a call is derived from the scenario's name, the
-//! call's index and its lane, so that every runner gets the same tokens, secrets and bytes.
+//! A reply matches where every member that is named is there and matches; `"*"` is any value, `null` is none;
+//! lists match element by element. `${name}` stands for a saved value. The seed of a call is derived from the
+//! scenario's name, the call's index and its lane, so that every runner gets the same tokens, secrets and
+//! bytes.
 
 mod faulty_store;
 mod matching;

@@ -11,7 +11,8 @@ use super::{CallRequest, CallResponse, CallStep, Runner, RunnerFactory, Scenario
 /// What came of a scenario: every response, so that two runs can be compared to the byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Played {
-    /// The responses to the calls, in order, up to the first parallel step: who wins it decides what comes after.
+    /// The responses to the calls, in order, up to the first parallel step: who wins it decides what comes
+    /// after.
     pub responses: Vec<CallResponse>,
 }
 
@@ -150,7 +151,8 @@ impl Stage<'_> {
     }
 }
 
-/// The seed of a call: 32 bytes that differ by scenario, call and lane. FNV-1a spreads them; they only have to differ.
+/// The seed of a call: 32 bytes that differ by scenario, call and lane. FNV-1a spreads them; they only have
+/// to differ.
 fn seed(name: &str, call: u32, lane: u32) -> [u8; 32] {
     let mut seed = [0; 32];
     for (index, chunk) in seed.chunks_exact_mut(8).enumerate() {

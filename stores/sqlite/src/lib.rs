@@ -1,7 +1,7 @@
 //! A durable [store](mfacore::store) for mfacore on one SQLite file.
 //!
-//! Stop every process that has the file open before it is moved, replaced or restored: a handle goes on with the file
-//! that it opened.
+//! Stop every process that has the file open before it is moved, replaced or restored: a handle goes on with
+//! the file that it opened.
 //!
 //! ```
 //! use mfacore::store::{New, Store, StoreError, Swapped, Version, Write};
