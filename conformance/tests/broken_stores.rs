@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, ThreadId};
 
+use mfacore::limits::KEY_BYTES_MAX;
 use mfacore::store::{Loaded, Memory, New, Scan, Store, Swapped, Version, Write};
 use mfacore_conformance::store_suite::{Outcome, Report, check_store};
 use twisted::{Load, Make, Page, Swap, Twist, Twisted};
@@ -304,5 +305,45 @@ fn panics_and_errors_are_failures() {
             };
             assert!(reason.contains(text), "{case}: {reason}");
         }
+    }
+}
+
+/// As files named by their keys do.
+#[derive(Default)]
+struct RefusesLongKeys;
+
+impl Twist for RefusesLongKeys {
+    fn swap(&self, memory: &Memory, key: &[u8], write: Write<'_>) -> Swap {
+        if key.len() > 100 {
+            return Err(std::io::Error::other("File name too long").into());
+        }
+        Store::swap(memory, key, write)
+    }
+}
+
+#[derive(Default)]
+struct PanicsOnLongValues;
+
+impl Twist for PanicsOnLongValues {
+    fn swap(&self, memory: &Memory, key: &[u8], write: Write<'_>) -> Swap {
+        assert!(!matches!(write.new, New::Record { bytes, .. } if bytes.len() > 8000), "no room");
+        Store::swap(memory, key, write)
+    }
+}
+
+#[test]
+fn a_failure_says_what_was_done_and_how_long_it_was() {
+    let keys = format!("swap with a key of {} bytes", KEY_BYTES_MAX - 1);
+    for (report, case, words) in [
+        (report::<RefusesLongKeys>(), "keys_are_bytes", [&keys, "File name too long"]),
+        (report::<PanicsOnLongValues>(), "values_are_bytes", ["a value of 8191 bytes", "panicked: no room"]),
+        (
+            report::<KeysCut>(),
+            "keys_are_bytes",
+            ["creating the absent key", &format!("{KEY_BYTES_MAX} bytes")],
+        ),
+    ] {
+        let Some(Outcome::Failed(reason)) = report.outcome(case) else { panic!("{case} passed\n{report}") };
+        assert!(words.iter().all(|words| reason.contains(words)), "{case}: {reason}");
     }
 }

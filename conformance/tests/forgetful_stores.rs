@@ -88,6 +88,9 @@ impl Home<dyn Store> for Durable {
     fn open(&self) -> Result<Opened<dyn Store>, StoreError> {
         Ok(Opened::blocking(Arc::new(self.clone())))
     }
+    fn open_second(&self) -> Option<Result<Opened<dyn Store>, StoreError>> {
+        Some(Home::open(self))
+    }
     fn reopen(&self) -> Option<Result<Opened<dyn Store>, StoreError>> {
         self.again()
     }
@@ -184,6 +187,9 @@ impl Factory<dyn AsyncStore> for Make {
 impl Home<dyn AsyncStore> for Make {
     fn open(&self) -> Result<Opened<dyn AsyncStore>, StoreError> {
         Ok(Opened::nonblocking(Arc::new(Futures { memory: Memory::new(), flaw: self.0 })))
+    }
+    fn open_second(&self) -> Option<Result<Opened<dyn AsyncStore>, StoreError>> {
+        None
     }
     fn reopen(&self) -> Option<Result<Opened<dyn AsyncStore>, StoreError>> {
         None

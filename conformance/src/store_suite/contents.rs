@@ -4,7 +4,7 @@ use mfacore::limits::{KEY_BYTES_MAX, RECORD_BYTES_MAX};
 use mfacore::store::{Loaded, Store, Swapped::*, Version};
 
 use super::Home;
-use super::subject::{Stop, Subject, loaded, require_answer, version};
+use super::subject::{Stop, Subject, loaded, require_answer, shown, version};
 
 /// Keys that a store with a collation, a text type or a length rule of its own takes for one another.
 fn look_alikes() -> Vec<Vec<u8>> {
@@ -56,14 +56,14 @@ pub(super) fn keys_are_bytes(home: &dyn Home<dyn Store>) -> Result<(), Stop> {
     let store = Subject::open(home)?;
     let keys = look_alikes();
     for (number, key) in (0..).zip(&keys) {
-        let create = format!("creating the absent key {}", key.escape_ascii());
+        let create = format!("creating the absent key {}", shown(key));
         require_answer(store.put(key, None, number)?, Committed, &create)?;
     }
     for (number, key) in (0..).zip(&keys) {
         store.require_there(key, Some(&loaded(number)), "after all keys were created")?;
     }
     for (at, (number, key)) in (0..).zip(&keys).enumerate() {
-        let delete = format!("deleting the key {}", key.escape_ascii());
+        let delete = format!("deleting the key {}", shown(key));
         require_answer(store.delete(key, Some(version(number)))?, Committed, &delete)?;
         store.require_there(key, None, "after it was deleted")?;
         if let Some(next) = keys.get(at + 1) {
@@ -101,7 +101,7 @@ pub(super) fn values_are_bytes(home: &dyn Home<dyn Store>) -> Result<(), Stop> {
     for (number, bytes) in (0..).zip(there_and_back) {
         let own = [b'v', u8::try_from(number).unwrap_or(u8::MAX)];
         for (key, expected) in [(&own[..], None), (b"shared", there)] {
-            let write = format!("writing a value of {} bytes", bytes.len());
+            let write = format!("writing a value of {} bytes to the key {}", bytes.len(), shown(key));
             require_answer(store.put_as(key, expected, version(number), &bytes)?, Committed, &write)?;
             let found = store.load(key)?.map(|loaded| loaded.bytes);
             if found.as_ref() != Some(&bytes) {

@@ -21,6 +21,10 @@ impl Home<dyn Store> for Blocking<Box<dyn Home<dyn AsyncStore>>> {
         self.0.open().map(waited_for)
     }
 
+    fn open_second(&self) -> Option<Result<Opened<dyn Store>, StoreError>> {
+        self.0.open_second().map(|opened| opened.map(waited_for))
+    }
+
     fn reopen(&self) -> Option<Result<Opened<dyn Store>, StoreError>> {
         self.0.reopen().map(|opened| opened.map(waited_for))
     }

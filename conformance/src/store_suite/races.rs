@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use mfacore::store::{Store, Swapped, Version};
+use mfacore::store::{Loaded, Store, Swapped, Version};
 
 use super::Home;
 use super::subject::{
@@ -28,25 +28,55 @@ fn winner(answers: &[Swapped], of: &str) -> Result<u64, Stop> {
     }
 }
 
+/// The handle of a lane; each handle has lanes of both parities, which the delete race tells apart.
+fn handle(handles: &[Subject], lane: u64) -> &Subject {
+    let turn = usize::try_from(lane / 2).unwrap_or(0);
+    &handles[turn % handles.len()]
+}
+
+fn require_in_each(
+    handles: &[Subject],
+    key: &[u8],
+    expected: Option<&Loaded>,
+    when: &str,
+) -> Result<(), Stop> {
+    handles.iter().try_for_each(|store| store.require_there(key, expected, when))
+}
+
 pub(super) fn create_race(home: &dyn Home<dyn Store>) -> Result<(), Stop> {
-    let store = Subject::open(home)?;
+    race_to_create(&[Subject::open(home)?])
+}
+
+pub(super) fn create_race_over_two_handles(home: &dyn Home<dyn Store>) -> Result<(), Stop> {
+    race_to_create(&Subject::open_two(home)?)
+}
+
+fn race_to_create(handles: &[Subject]) -> Result<(), Stop> {
     for round in 0..ROUNDS {
         let key = round.to_be_bytes();
-        let answers = race(|lane| store.put(&key, None, round * LANES + lane))?;
+        let answers = race(|lane| handle(handles, lane).put(&key, None, round * LANES + lane))?;
         let winner = winner(&answers, "created one key")?;
-        store.require_there(&key, Some(&loaded(round * LANES + winner)), "after a race to create it")?;
+        let there = loaded(round * LANES + winner);
+        require_in_each(handles, &key, Some(&there), "after a race to create it")?;
     }
     Ok(())
 }
 
-/// Every thread counts on one key; a count that is lost shows in the sum.
 pub(super) fn swap_race(home: &dyn Home<dyn Store>) -> Result<(), Stop> {
-    let store = Subject::open(home)?;
+    race_to_count(&[Subject::open(home)?])
+}
+
+pub(super) fn swap_race_over_two_handles(home: &dyn Home<dyn Store>) -> Result<(), Stop> {
+    race_to_count(&Subject::open_two(home)?)
+}
+
+/// Every thread counts on one key; a count that is lost shows in the sum.
+fn race_to_count(handles: &[Subject]) -> Result<(), Stop> {
     let next = AtomicU64::new(0);
-    let counted = race(|_| {
+    let counted = race(|lane| {
         let mut replaced = Vec::new();
         for _ in 0..ROUNDS {
-            replaced.push(count_one(&store, &next)?);
+            replaced.push(count_one(handle(handles, lane), &next)?);
         }
         Ok(replaced)
     })?;
@@ -56,10 +86,13 @@ pub(super) fn swap_race(home: &dyn Home<dyn Store>) -> Result<(), Stop> {
         let twice = replaced.len() - distinct.len();
         format!("{twice} of {} swaps replaced a version that another swap had replaced", replaced.len())
     })?;
-    let last = store.load(b"count")?.map(|loaded| loaded.version);
-    require(last.is_some() && !distinct.contains(&last), || {
-        format!("the version at the end, {last:?}, is not that of the last swap")
-    })
+    for store in handles {
+        let last = store.load(b"count")?.map(|loaded| loaded.version);
+        require(last.is_some() && !distinct.contains(&last), || {
+            format!("the version at the end, {last:?}, is not that of the last swap")
+        })?;
+    }
+    Ok(())
 }
 
 /// Swaps once from whatever is there, and gives the version that was replaced.
@@ -77,43 +110,62 @@ fn count_one(store: &Subject, next: &AtomicU64) -> Result<Option<Version>, Stop>
     Err(Stop::Fail(format!("{TRIES_MAX} swaps in a row conflicted, each from the version just loaded")))
 }
 
-/// Half of the threads delete, half update, all from the same version.
 pub(super) fn delete_race(home: &dyn Home<dyn Store>) -> Result<(), Stop> {
-    let store = Subject::open(home)?;
+    race_to_delete(&[Subject::open(home)?])
+}
+
+pub(super) fn delete_race_over_two_handles(home: &dyn Home<dyn Store>) -> Result<(), Stop> {
+    race_to_delete(&Subject::open_two(home)?)
+}
+
+/// Half of the threads delete, half update, all from the same version.
+fn race_to_delete(handles: &[Subject]) -> Result<(), Stop> {
     for round in 0..ROUNDS {
         let key = round.to_be_bytes();
         let first = round * (LANES + 1);
-        require_answer(store.put(&key, None, first)?, Swapped::Committed, "creating an absent key")?;
+        let create = handle(handles, 0).put(&key, None, first)?;
+        require_answer(create, Swapped::Committed, "creating an absent key")?;
         let expected = Some(version(first));
         let answers = race(|lane| match lane % 2 {
-            0 => store.delete(&key, expected),
-            _ => store.put(&key, expected, first + 1 + lane),
+            0 => handle(handles, lane).delete(&key, expected),
+            _ => handle(handles, lane).put(&key, expected, first + 1 + lane),
         })?;
         let winner = winner(&answers, "deleted or updated one version")?;
         let left = (winner % 2 == 1).then(|| loaded(first + 1 + winner));
-        store.require_there(&key, left.as_ref(), "after a race to delete it")?;
+        require_in_each(handles, &key, left.as_ref(), "after a race to delete it")?;
     }
     Ok(())
 }
 
 pub(super) fn load_sees_every_swap(home: &dyn Home<dyn Store>) -> Result<(), Stop> {
     let store = Subject::open(home)?;
-    load_after_each_swap(&store)?;
-    load_while_swapped(&store)
+    load_after_each_swap(&store, &store)?;
+    load_while_swapped(&store, &store)
+}
+
+/// Each handle in turn is the one that only loads.
+pub(super) fn load_sees_every_swap_of_the_other_handle(home: &dyn Home<dyn Store>) -> Result<(), Stop> {
+    let [one, other] = Subject::open_two(home)?;
+    for (writer, reader) in [(&one, &other), (&other, &one)] {
+        load_after_each_swap(writer, reader)?;
+        load_while_swapped(writer, reader)?;
+    }
+    Ok(())
 }
 
 /// Another thread, which has loaded before, loads after each swap.
-fn load_after_each_swap(store: &Subject) -> Result<(), Stop> {
+fn load_after_each_swap(writer: &Subject, reader: &Subject) -> Result<(), Stop> {
     let (ask, asked) = mpsc::channel();
     let (answer, answered) = mpsc::channel();
+    reader.require_there(b"steps", None, "before it was created")?;
     thread::scope(|scope| {
-        let reader =
-            scope.spawn(move || while asked.recv().is_ok() && answer.send(store.load(b"steps")).is_ok() {});
+        let loads =
+            scope.spawn(move || while asked.recv().is_ok() && answer.send(reader.load(b"steps")).is_ok() {});
         let mut there = None;
         for step in 0..ROUNDS {
-            require_answer(store.put(b"steps", there, step)?, Swapped::Committed, "an undisturbed swap")?;
+            require_answer(writer.put(b"steps", there, step)?, Swapped::Committed, "an undisturbed swap")?;
             there = Some(version(step));
-            store.require_there(b"steps", Some(&loaded(step)), "after a swap, on the same thread")?;
+            reader.require_there(b"steps", Some(&loaded(step)), "after a swap, on the same thread")?;
             let found = match ask.send(()).map(|()| answered.recv()) {
                 Ok(Ok(found)) => found?,
                 _ => break,
@@ -123,21 +175,24 @@ fn load_after_each_swap(store: &Subject) -> Result<(), Stop> {
             })?;
         }
         drop(ask);
-        reader.join().map_err(panicked)
+        loads.join().map_err(panicked)?;
+        require_answer(writer.delete(b"steps", there)?, Swapped::Committed, "an undisturbed delete")?;
+        reader.require_there(b"steps", None, "after it was deleted")
     })
 }
 
 const ENDED: u64 = u64::MAX;
 
 /// A load that starts after a swap was committed gives that swap or a later one.
-fn load_while_swapped(store: &Subject) -> Result<(), Stop> {
-    require_answer(store.put(b"live", None, 0)?, Swapped::Committed, "creating an absent key")?;
+fn load_while_swapped(writer: &Subject, reader: &Subject) -> Result<(), Stop> {
+    const STEPS: u64 = ROUNDS * 5;
+    require_answer(writer.put(b"live", None, 0)?, Swapped::Committed, "creating an absent key")?;
     let committed = AtomicU64::new(0);
     thread::scope(|scope| {
-        let readers: Vec<_> = (1..LANES).map(|_| scope.spawn(|| follow(store, &committed))).collect();
+        let readers: Vec<_> = (1..LANES).map(|_| scope.spawn(|| follow(reader, &committed))).collect();
         let end = AtEnd(|| committed.store(ENDED, Ordering::SeqCst));
-        let written = (1..=ROUNDS * 5).try_for_each(|step| {
-            let swapped = store.put(b"live", Some(version(step - 1)), step)?;
+        let written = (1..=STEPS).try_for_each(|step| {
+            let swapped = writer.put(b"live", Some(version(step - 1)), step)?;
             require_answer(swapped, Swapped::Committed, "an undisturbed swap")?;
             committed.store(step, Ordering::SeqCst);
             Ok(())
@@ -145,7 +200,9 @@ fn load_while_swapped(store: &Subject) -> Result<(), Stop> {
         drop(end);
         let read = join_all(readers);
         written.and(read.map(drop))
-    })
+    })?;
+    let delete = writer.delete(b"live", Some(version(STEPS)))?;
+    require_answer(delete, Swapped::Committed, "an undisturbed delete")
 }
 
 fn follow(store: &Subject, committed: &AtomicU64) -> Result<(), Stop> {

@@ -1,6 +1,7 @@
 //! The store under test, with the steps that cases are made of.
 
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Barrier};
 use std::thread::{self, ScopedJoinHandle};
 
@@ -19,8 +20,29 @@ pub(super) enum Stop {
 
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
-        Self::Fail(format!("the store gave an error: {error}"))
+        Self::Fail(gave(&error))
     }
+}
+
+fn gave(error: &StoreError) -> String {
+    format!("the store gave an error: {error}")
+}
+
+/// One call of the store, whose error or panic then says what was being done.
+fn attempt<T>(
+    call: impl FnOnce() -> Result<T, StoreError>,
+    doing: impl FnOnce() -> String,
+) -> Result<T, Stop> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(given)) => Ok(given),
+        Ok(Err(error)) => Err(Stop::Fail(format!("{}: {}", doing(), gave(&error)))),
+        Err(panic) => Err(Stop::Fail(format!("{}: {}", doing(), panic_text(&*panic)))),
+    }
+}
+
+/// A key with its length, which is what some stores stumble over.
+pub(super) fn shown(key: &[u8]) -> String {
+    format!("{} of {} bytes", key.escape_ascii(), key.len())
 }
 
 /// Fails the case unless `holds`.
@@ -70,8 +92,18 @@ impl Subject {
         Ok(home.open()?.into())
     }
 
+    /// Two handles on one storage; a storage that has just one skips the case.
+    pub(super) fn open_two(home: &dyn Home<dyn Store>) -> Result<[Self; 2], Stop> {
+        let first = Self::open(home)?;
+        match home.open_second() {
+            Some(Ok(second)) => Ok([first, second.into()]),
+            Some(Err(error)) => Err(Stop::Fail(format!("opening a second handle: {}", gave(&error)))),
+            None => Err(Stop::Skip("Home::open_second is None: the storage has just one handle".to_owned())),
+        }
+    }
+
     pub(super) fn load(&self, key: &[u8]) -> Result<Option<Loaded>, Stop> {
-        Ok(self.store.load(key)?)
+        attempt(|| self.store.load(key), || format!("load with a key of {} bytes", key.len()))
     }
 
     /// Writes the record with that number.
@@ -86,19 +118,32 @@ impl Subject {
         version: Version,
         bytes: &[u8],
     ) -> Result<Swapped, Stop> {
-        Ok(self.store.swap(key, Write { expected, new: New::Record { version, bytes } })?)
+        let write = Write { expected, new: New::Record { version, bytes } };
+        attempt(
+            || self.store.swap(key, write),
+            || format!("swap with a key of {} bytes and a value of {} bytes", key.len(), bytes.len()),
+        )
     }
 
     pub(super) fn delete(&self, key: &[u8], expected: Option<Version>) -> Result<Swapped, Stop> {
-        Ok(self.store.swap(key, Write { expected, new: New::Delete })?)
+        attempt(
+            || self.store.swap(key, Write { expected, new: New::Delete }),
+            || format!("delete with a key of {} bytes", key.len()),
+        )
     }
 
     /// One page of the scan; a store without one skips the case.
     pub(super) fn page(&self, after: Option<&[u8]>, limit: usize) -> Result<Vec<Vec<u8>>, Stop> {
-        match &self.scan {
-            Some(scan) => Ok(scan.scan(after, limit)?),
-            None => Err(Stop::Skip("the store has no scan".to_owned())),
-        }
+        let Some(scan) = &self.scan else {
+            return Err(Stop::Skip("the store has no scan".to_owned()));
+        };
+        attempt(
+            || scan.scan(after, limit),
+            || match after {
+                Some(after) => format!("scan of {limit} keys after a key of {} bytes", after.len()),
+                None => format!("scan of the first {limit} keys"),
+            },
+        )
     }
 
     /// Fails unless the key holds exactly that.
@@ -110,7 +155,7 @@ impl Subject {
     ) -> Result<(), Stop> {
         let found = self.load(key)?;
         require(found.as_ref() == expected, || {
-            format!("{when}: the key {} holds {found:?} and not {expected:?}", key.escape_ascii())
+            format!("{when}: the key {} holds {found:?} and not {expected:?}", shown(key))
         })
     }
 }

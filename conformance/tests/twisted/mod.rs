@@ -60,6 +60,9 @@ impl<T: Store + Scan + Send + Sync + 'static> Home<dyn Store> for Make<T> {
         let store = Arc::new(self.0());
         Ok(Opened::blocking(Arc::clone(&store)).scanned_by(store))
     }
+    fn open_second(&self) -> Option<Result<Opened<dyn Store>, StoreError>> {
+        None
+    }
     fn reopen(&self) -> Option<Result<Opened<dyn Store>, StoreError>> {
         None
     }

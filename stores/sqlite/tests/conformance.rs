@@ -47,6 +47,9 @@ macro_rules! files_of {
             fn open(&self) -> Result<Opened<$store>, StoreError> {
                 opened(&self.file()).map(|store| $wrap(Arc::clone(&store)).scanned_by(store))
             }
+            fn open_second(&self) -> Option<Result<Opened<$store>, StoreError>> {
+                Some(Home::<$store>::open(self))
+            }
             fn reopen(&self) -> Option<Result<Opened<$store>, StoreError>> {
                 Some(Home::<$store>::open(self))
             }
