@@ -3,14 +3,14 @@
 //! Whoever writes a store writes a [`Factory`] for it and runs [`check_store`] or [`check_async_store`] in a
 //! test. A case that hangs shows a store that hangs.
 //!
-//! Every case opens one handle, which many threads share. Cases whose names speak of two handles or of the other
-//! handle open a second one with [`Home::open_second`]: creates, swaps and deletes that race over both, and
-//! loads through one that see every swap committed through the other. A host with several processes relies on
-//! them. What is not tested over two handles: scans, reopening, dropped futures.
+//! Every case opens one handle, which many threads share. Cases whose names speak of two handles or of the
+//! other handle open a second one with [`Home::open_second`]: creates, swaps and deletes that race over both,
+//! and loads through one that see every swap committed through the other. A host with several processes
+//! relies on them. What is not tested over two handles: scans, reopening, dropped futures.
 //!
-//! The engine does not need [`Scan`]; a host does that sweeps over all records, to reseal them for instance. A store
-//! without it skips the cases of the scan. [`Store::durable`] is read by this suite only, which does not
-//! let a durable store skip `reopen_keeps`.
+//! The engine does not need [`Scan`]; a host does that sweeps over all records, to reseal them for instance.
+//! A store without it skips the cases of the scan. [`Store::durable`] is read by this suite only, which does
+//! not let a durable store skip `reopen_keeps`.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -79,9 +79,9 @@ pub trait Home<S: ?Sized> {
     /// Opens the store, empty. Called once, first.
     fn open(&self) -> Result<Opened<S>, StoreError>;
 
-    /// Opens a second handle on the same storage, with its content as it is, while what [`Home::open`] gave is
-    /// still in use; it shares with the first only what two processes would share. `None`: this storage has
-    /// just one handle by nature, as memory has, and the cases over two handles are skipped.
+    /// Opens a second handle on the same storage, with its content as it is, while what [`Home::open`] gave
+    /// is still in use; it shares with the first only what two processes would share. `None`: this storage
+    /// has just one handle by nature, as memory has, and the cases over two handles are skipped.
     fn open_second(&self) -> Option<Result<Opened<S>, StoreError>>;
 
     /// Opens the store again, after what [`Home::open`] gave was dropped. `None`: its content ends with it,
