@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::passed::enrollable;
 use super::{Allows, Command, kept_answer};
 use crate::context::{Bearer, Context};
 use crate::crypto::secret::SecretString;
@@ -15,7 +14,7 @@ use crate::otp::uri::{Kind, OtpauthUri};
 use crate::record::enrollment::{Enrollment, Factor, FactorKind, Moving, Otp, Suffix};
 use crate::record::recovery::RecoverySet;
 use crate::record::{Pending, Record};
-use crate::reply::{Outcome, Refusal, Reply, Requirements};
+use crate::reply::{Outcome, Refusal, Reply};
 use crate::token::{Grant, Scopes, Token};
 
 /// Adds an authenticator (CONTRACT section 2, `/mfa/associate`).
@@ -112,9 +111,9 @@ impl Associate {
         if self.authenticator_types.is_empty() {
             return Err(context.deny(DenialCode::MissingParameter("authenticator_types")).into());
         }
-        let allowed =
-            enrollable(context) != Requirements::Enroll(Vec::new()) && context.policy.allows(FactorKind::Otp);
-        if !allowed || !self.authenticator_types.iter().any(|kind| kind == "otp") {
+        if !context.policy.allows(FactorKind::Otp)
+            || !self.authenticator_types.iter().any(|kind| kind == "otp")
+        {
             let text = "authenticator_types holds none that can be enrolled: otp".to_owned();
             return Err(context.deny(DenialCode::InvalidRequest(text)).into());
         }
