@@ -28,6 +28,16 @@ pub const TYPED_CODE_BYTES_MAX: usize = 128;
 pub const RECOVERY_CODE_CHARS_MAX: usize = 64;
 /// An `otpauth` URI, bytes.
 pub const URI_BYTES_MAX: usize = 2048;
+/// An `otpauth-migration` URI, bytes.
+pub const MIGRATION_BYTES_MAX: usize = 16 * 1024;
+/// Accounts in one `otpauth-migration` URI.
+pub const MIGRATION_ACCOUNTS_MAX: usize = 100;
+/// A phone number without its plus sign, digits.
+pub const PHONE_DIGITS_MIN: usize = 8;
+/// A phone number without its plus sign, digits (ITU-T E.164 section 6.1).
+pub const PHONE_DIGITS_MAX: usize = 15;
+/// An e-mail address, bytes (RFC 5321 section 4.5.3.1.3, less the angle brackets).
+pub const EMAIL_BYTES_MAX: usize = 254;
 
 /// Authenticators of one user, pending ones included (CONTRACT section 1).
 pub const AUTHENTICATORS_MAX: usize = 51;

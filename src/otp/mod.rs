@@ -1,4 +1,5 @@
-//! One-time passwords: HOTP (RFC 4226), TOTP (RFC 6238), typed codes, `otpauth` URIs and QR codes.
+//! One-time passwords: HOTP (RFC 4226), TOTP (RFC 6238), typed codes, `otpauth` URIs, Google
+//! Authenticator's exports and QR codes.
 //!
 //! All of it is pure: time is a parameter, in milliseconds since 1970. The check of a code does the same work
 //! for a right, a wrong and a spent code: every step of its window is computed, and nothing branches on or
@@ -7,6 +8,7 @@
 
 pub mod code;
 pub mod hotp;
+pub mod migration;
 mod pads;
 pub mod qr;
 pub mod seed;
@@ -15,6 +17,7 @@ pub mod uri;
 
 pub use code::{Code, CodeError, normalize_recovery, parse_otp};
 pub use hotp::{Algorithm, Digits};
+pub use migration::{Batch, Migration, MigrationError};
 pub use seed::{Seed, SeedError};
 pub use totp::{Match, Period, Skew, Totp};
 pub use uri::{Kind, OtpauthUri, UriError};

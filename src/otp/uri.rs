@@ -314,7 +314,7 @@ fn split_label(label: &str, parameter: Option<&str>) -> Result<(Option<String>, 
 }
 
 /// Percent-decodes strictly: each percent sign must start a byte.
-fn decode(text: &str) -> Result<Cow<'_, str>, UriError> {
+pub(super) fn decode(text: &str) -> Result<Cow<'_, str>, UriError> {
     for after in text.split('%').skip(1) {
         match after.as_bytes() {
             [high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {}
