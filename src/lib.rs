@@ -38,6 +38,8 @@ pub mod commands;
 mod context;
 pub mod crypto;
 mod denial;
+#[cfg_attr(not(test), expect(dead_code, reason = "the commands that send come next"))]
+mod destination;
 pub mod drivers;
 mod engine;
 mod error;
@@ -59,6 +61,7 @@ pub use context::Context;
 pub use crypto::keys::{KeyId, KeyRing};
 pub use crypto::secret::SecretString;
 pub use denial::{Denial, DenialCode, Surface};
+pub use destination::Channel;
 pub use engine::Engine;
 pub use error::{ConfigError, Error};
 pub use event::{Event, EventKind};
