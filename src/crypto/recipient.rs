@@ -283,9 +283,11 @@ mod tests {
             let sealed = seal_to(&bad, b"", b"", b"", [7; 32]);
             assert_eq!(sealed, Err(RecipientError::PublicKey), "{bad:02x?}");
         }
-        let mut large = prime;
-        large[1] = 0xfe;
-        assert!(seal_to(&large, b"", b"", b"", [7; 32]).is_ok());
+        let (mut minus_two, mut far_below) = (minus_one, prime);
+        (minus_two[0], far_below[1]) = (0xeb, 0xfe);
+        for good in [minus_two, far_below] {
+            assert!(seal_to(&good, b"", b"", b"", [7; 32]).is_ok(), "{good:02x?}");
+        }
     }
 
     #[test]

@@ -82,7 +82,11 @@ fn an_address_can_stand_in_a_header() {
     ] {
         assert_eq!(email(good).expose(), good);
     }
-    let long = format!("a@{}.com", ["x".repeat(60), "y".repeat(60), "z".repeat(60)].join(".").repeat(2));
+    let long = |domain: [usize; 3]| {
+        format!("{}@{}", "a".repeat(64), domain.map(|length| "x".repeat(length)).join("."))
+    };
+    let longest = long([62, 62, 63]);
+    assert_eq!(email(&longest).expose().len(), EMAIL_BYTES_MAX);
     for bad in [
         "",
         "@",
@@ -116,6 +120,7 @@ fn an_address_can_stand_in_a_header() {
         "jane\n@example.com",
         "jane\0@example.com",
         "jane\u{85}@example.com",
+        "jane\u{9b}@example.com",
         "jane\u{2028}@example.com",
         "jane\u{a0}@example.com",
         "jane\u{200b}@example.com",
@@ -123,14 +128,10 @@ fn an_address_can_stand_in_a_header() {
         " jane@example.com",
         "jane@example.com ",
         &format!("{}@example.com", "x".repeat(65)),
-        &long,
+        &long([63, 62, 63]),
     ] {
         assert_eq!(EmailAddress::parse(bad), Err(EmailAddressError), "{bad:?}");
     }
-    let label = "x".repeat(59);
-    let longest = format!("{}@{label}.{label}.{label}.com", "a".repeat(64));
-    assert_eq!(email(&longest[2..]).expose().len(), longest.len() - 2);
-    assert!(longest.len() - 2 <= EMAIL_BYTES_MAX);
 }
 
 #[test]

@@ -116,6 +116,7 @@ fn spellings_of_the_uri() {
     ] {
         assert_eq!(Migration::parse(bad), Err(error), "{bad}");
     }
+    assert_eq!(Migration::parse(&format!("{good}&x=1#top")), Err(MigrationError::BadEncoding));
     let long = format!("{good}&x={}", "x".repeat(MIGRATION_BYTES_MAX));
     assert_eq!(Migration::parse(&long), Err(MigrationError::TooLong));
 }
