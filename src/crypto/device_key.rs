@@ -317,6 +317,27 @@ mod tests {
         assert!(okp(&hex(three)).is_ok(), "the misspelling is refused for its spelling");
     }
 
+    /// A case of "Taming the many EdDSAs" (Chalkias, Garillot, Nikolaenko): R is of small order.
+    #[test]
+    fn a_signature_that_only_a_lenient_check_accepts_is_refused() {
+        let key = hex("f7badec5b8abeaf699583992219b7b223f1df3fbbea919844e3f7c554a43dd43");
+        let message = hex("aebf3f2601a0c8c5d39cc7d8911642f740b78168218da8471772b35f9d35b9ab");
+        let signature = hex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa\
+             8c4bd45aecaca5b24fb97bc10ac27ac8751a7dfe1baff8b953ec9f5833ca260e");
+        let lenient = Ed25519Key::from_bytes(key.as_slice().try_into().unwrap()).unwrap();
+        let parsed = ed25519_dalek::Signature::from_slice(&signature).unwrap();
+        assert!(ed25519_dalek::Verifier::verify(&lenient, &message, &parsed).is_ok());
+        assert!(!okp(&key).unwrap().verify(&message, &signature));
+    }
+
+    #[test]
+    fn both_forms_of_an_es256_signature_verify() {
+        let (key, message, signature) = signed().pop().unwrap();
+        let low = p256::ecdsa::Signature::from_slice(&signature).unwrap().normalize_s().to_bytes();
+        assert_ne!(low.as_slice(), signature, "the standard's example has the high s");
+        assert!(key.verify(&message, &low) && key.verify(&message, &signature));
+    }
+
     #[test]
     fn points_that_are_not_on_p_256_are_refused() {
         let x = hex("60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6");
