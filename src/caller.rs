@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::secret::SecretString;
+use crate::crypto::frame;
+use crate::crypto::secret::{SecretBytes, SecretString};
 use crate::token::Scopes;
 
 /// The authority of a call, with the facts that the host adds.
@@ -75,6 +76,30 @@ pub(crate) struct Facts {
     pub(crate) mfa_audience: Option<Scopes>,
     pub(crate) transaction: Option<String>,
     pub(crate) sequence_min: Option<u64>,
+    pub(crate) locale: Option<String>,
+    /// Absent: the host does not say. Empty: the user has none.
+    pub(crate) verified_emails: Option<Vec<SecretString>>,
+    pub(crate) purpose: Purpose,
+    pub(crate) force: bool,
+    pub(crate) trust_browser: bool,
+}
+
+/// What a second factor is passed for. [`crate::Verified`] says it: proof for one purpose is none for the
+/// other.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode,
+    minicbor::CborLen,
+)]
+#[serde(rename_all = "snake_case")]
+#[cbor(index_only)]
+pub enum Purpose {
+    /// To log in.
+    #[default]
+    #[n(0)]
+    LogIn,
+    /// To do something that a session alone may not do; see [`Caller::step_up`].
+    #[n(1)]
+    StepUp,
 }
 
 impl Caller {
@@ -136,10 +161,64 @@ impl Caller {
         self
     }
 
+    /// The language of what is sent to the user, as RFC 5646 writes it; at most 35 bytes.
+    #[must_use]
+    pub fn locale(mut self, locale: impl Into<String>) -> Self {
+        self.facts.locale = Some(locale.into());
+        self
+    }
+
+    /// The e-mail addresses of the user that you have verified, at most 5. An empty list says that there is
+    /// none; without this call the engine goes by what it was told last.
+    #[must_use]
+    pub fn verified_emails<E: Into<SecretString>>(mut self, emails: impl IntoIterator<Item = E>) -> Self {
+        self.facts.verified_emails = Some(emails.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Step-up: the user is logged in and is about to do what `context` says, which a device shows and signs.
+    /// A second factor is demanded whatever browser it is; what it gives is no proof of a login.
+    #[must_use]
+    pub fn step_up(mut self, context: impl Into<String>) -> Self {
+        self.facts.purpose = Purpose::StepUp;
+        self.transaction(context)
+    }
+
+    /// Demands a second factor: no trusted browser skips it, and who has none enrolls one.
+    #[must_use]
+    pub fn force(mut self) -> Self {
+        self.facts.force = true;
+        self
+    }
+
+    /// The user asked to trust this browser: a login gives a device token, where policy and what was passed
+    /// allow it. Say so at `Require`.
+    #[must_use]
+    pub fn trust_browser(mut self) -> Self {
+        self.facts.trust_browser = true;
+        self
+    }
+
+    /// Whether the first factor is not enough, whatever policy and browser.
+    pub(crate) fn demands_factor(&self) -> bool {
+        self.facts.force || self.facts.purpose == Purpose::StepUp
+    }
+
     /// Visits every field, as parts that differ wherever two callers do.
     pub(crate) fn each_part(&self, visit: &mut impl FnMut(&[u8])) {
         let Self { authority, client, facts } = self;
-        let Facts { account_label, expects, mfa_audience, transaction, sequence_min } = facts;
+        let Facts {
+            account_label,
+            expects,
+            mfa_audience,
+            transaction,
+            sequence_min,
+            locale,
+            verified_emails,
+            purpose,
+            force,
+            trust_browser,
+        } = facts;
         match authority {
             Authority::Host(user) => {
                 visit(b"host");
@@ -161,6 +240,17 @@ impl Caller {
         visit_optional(mfa_audience.map(Scopes::bits).as_ref().map(<[u8; 1]>::as_slice), visit);
         visit_optional(transaction.as_deref().map(str::as_bytes), visit);
         visit_optional(sequence_min.map(u64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice), visit);
+        visit_optional(locale.as_deref().map(str::as_bytes), visit);
+        let emails = verified_emails.as_ref().map(|emails| {
+            let parts: Vec<&[u8]> = emails.iter().map(|email| email.expose().as_bytes()).collect();
+            SecretBytes::new(frame(&parts))
+        });
+        visit_optional(emails.as_deref(), visit);
+        visit(match purpose {
+            Purpose::LogIn => b"log in",
+            Purpose::StepUp => b"step up",
+        });
+        visit(&[u8::from(*force), u8::from(*trust_browser)]);
     }
 }
 
@@ -200,6 +290,13 @@ mod tests {
             host().mfa_audience(Scopes::ALL),
             host().sequence_min(0),
             host().sequence_min(1),
+            host().locale("app"),
+            host().verified_emails([""; 0]),
+            host().verified_emails(["a@b.example"]),
+            host().verified_emails(["a@b.example", "c@d.example"]),
+            host().step_up("app"),
+            host().force(),
+            host().trust_browser(),
         ];
         let parts = callers.map(|caller| {
             let mut parts = Vec::new();

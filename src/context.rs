@@ -5,11 +5,15 @@ use crate::crypto::keys::{KeyId, KeyRing};
 use crate::crypto::secret::{SecretBytes, SecretString};
 use crate::crypto::stream::Stream;
 use crate::denial::{Denial, DenialCode, Surface};
+use crate::delivery::Delivery;
 use crate::error::Error;
 use crate::event::{Event, EventKind};
-use crate::policy::Policy;
-use crate::record::enrollment::Enrollment;
-use crate::record::{Life, Record};
+use crate::limiter::LimiterCharge;
+use crate::policy::{ImplicitEmail, Policy};
+use crate::record::enrollment::{Enrollment, FactorKind};
+use crate::record::known_email::KnownEmail;
+use crate::record::life_cycle::{EnrollmentEvent, EnrollmentStage};
+use crate::record::{Id, Life, Record};
 use crate::reply::AccessGrant;
 use crate::token::{Grant, MfaGrant, Proof, Scopes, Token};
 use crate::user_key::UserKey;
@@ -40,8 +44,26 @@ pub struct Context<'a> {
     pub(crate) stream: Stream,
     /// Key and format that the record was found in.
     pub(crate) sealed_in: Option<(KeyId, u8)>,
-    pub(crate) events: Vec<Event>,
+    pub(crate) told: Told,
     pub(crate) persist: Persist,
+}
+
+/// What a call leaves besides the record: released with the reply, and dropped with it.
+#[derive(Default)]
+pub(crate) struct Told {
+    pub(crate) events: Vec<Event>,
+    pub(crate) deliveries: Vec<Delivery>,
+    /// Budgets across users that pay for the deliveries.
+    pub(crate) limiters: Vec<LimiterCharge>,
+}
+
+impl Told {
+    /// Adds what was told later.
+    pub(crate) fn extend(&mut self, later: Self) {
+        self.events.extend(later.events);
+        self.deliveries.extend(later.deliveries);
+        self.limiters.extend(later.limiters);
+    }
 }
 
 /// What becomes of the record once a command has succeeded.
@@ -70,7 +92,7 @@ impl Context<'_> {
 
     /// Adds an event of the operation's time and user.
     pub(crate) fn event(&mut self, kind: EventKind) {
-        self.events.push(event(self.now_ms, self.user, self.caller, kind));
+        self.told.events.push(event(self.now_ms, self.user, self.caller, kind));
     }
 
     pub(crate) fn is_host(&self) -> bool {
@@ -81,14 +103,63 @@ impl Context<'_> {
         self.bearer.map(|bearer| bearer.token)
     }
 
-    /// Whether the enrollment can be challenged: its factor is on and it is not disabled.
-    pub(crate) fn is_usable(&self, enrollment: &Enrollment) -> bool {
-        self.policy.allows(enrollment.factor_kind()) && !self.is_disabled(enrollment)
+    /// What stands in the user's name, oldest first: active verified addresses, then confirmed enrollments.
+    pub(crate) fn standing<'r>(
+        &self,
+        record: &'r Record,
+    ) -> impl DoubleEndedIterator<Item = &'r Enrollment> + Clone {
+        let (is_on, is_established) = (self.has_implicit_email(), record.is_established());
+        let now_ms = self.now_ms;
+        let is_active =
+            move |known: &&KnownEmail| known.stage(is_established, now_ms) == EnrollmentStage::Active;
+        let known = record.implicit_emails().filter(move |known| is_on && is_active(known));
+        known.map(|known| &known.enrollment).chain(&record.enrollments)
     }
 
-    /// Whether consecutive failures have disabled the enrollment.
-    pub(crate) fn is_disabled(&self, enrollment: &Enrollment) -> bool {
-        self.policy.disable_after.is_some_and(|after| enrollment.failures >= after)
+    /// Whether a verified address is an authenticator without being enrolled.
+    pub(crate) fn has_implicit_email(&self) -> bool {
+        self.policy.allows(FactorKind::Email) && self.policy.implicit_email != ImplicitEmail::Off
+    }
+
+    /// Whether the enrollment can be challenged: its factor is on and it is not disabled.
+    pub(crate) fn is_usable(&self, enrollment: &Enrollment) -> bool {
+        self.policy.allows(enrollment.factor_kind())
+            && enrollment.phone().is_none_or(|phone| self.policy.phone.allows(&phone.number))
+            && self.stage(enrollment) == EnrollmentStage::Active
+    }
+
+    /// Where a confirmed enrollment is in its life: consecutive failures may have disabled it.
+    pub(crate) fn stage(&self, enrollment: &Enrollment) -> EnrollmentStage {
+        let stage = EnrollmentStage::Active;
+        match self.policy.disable_after {
+            Some(after) if enrollment.failures >= after => {
+                stage.on(EnrollmentEvent::FailedTooOften).unwrap_or(stage)
+            }
+            _ => stage,
+        }
+    }
+
+    /// Whether wrong codes draw on the budget that is reserved for a trusted browser.
+    pub(crate) fn draws_on_reserved(&self) -> bool {
+        match self.token().map(|token| &token.grant) {
+            Some(Grant::Mfa(grant)) => grant.reserved,
+            Some(Grant::Push(grant)) => grant.reserved,
+            _ => false,
+        }
+    }
+
+    /// Mints a token that stands beside the caller's: it names a challenge or an enrollment and has earned
+    /// nothing.
+    pub(crate) fn mint_out_of_band(
+        &mut self,
+        record: &mut Record,
+        id: Id,
+        chain: Id,
+        grant: Grant,
+    ) -> Result<SecretString, Error> {
+        let life_ms = self.policy.oob_code_ms;
+        let token = Token { id, chain, ..self.draft(record, None, Vec::new(), grant, None, life_ms)? };
+        token.seal(self.keys, self.stream.bytes()?)
     }
 
     /// Mints the `mfa_token` that begins a chain, or follows `before` in one.

@@ -12,6 +12,8 @@ pub enum Surface {
     Token,
     /// Endpoints with a bearer token.
     Bearer,
+    /// Where a push device calls, with its ticket or a transaction token.
+    Device,
     /// The host itself.
     Host,
 }
@@ -24,6 +26,30 @@ pub enum DenialCode {
     InvalidOtp,
     /// Wrong or used recovery code.
     InvalidRecoveryCode,
+    /// Wrong delivered code.
+    InvalidBindingCode,
+    /// An `oob_code` that is not ours, forged, or of the wrong kind.
+    OobMalformed,
+    /// An `oob_code` that is expired, used, or replaced by a later one.
+    OobExpired,
+    /// An `oob_code` of another login.
+    OobMismatch,
+    /// The push is not answered yet, or the ticket not scanned.
+    AuthorizationPending,
+    /// The user denied the push, or a wrong number was entered.
+    Rejected,
+    /// A device's signature does not verify under its key.
+    InvalidSignature,
+    /// Another device enrolled with the ticket: the enrollment is dead.
+    TicketUsed,
+    /// Not an E.164 number.
+    InvalidPhoneNumber,
+    /// A number whose country policy does not send to.
+    PhoneNotAllowed,
+    /// Not an e-mail address.
+    InvalidEmail,
+    /// The verified e-mail address must be passed before a factor is enrolled.
+    EmailFirst,
     /// Not ours, forged, or of the wrong kind.
     TokenMalformed,
     /// Expired, spent or revoked.
@@ -73,6 +99,8 @@ pub struct Denial {
     pub recovery_code: Option<SecretString>,
     /// Whether the attempt was charged.
     pub counted: bool,
+    /// Whether what the handler did to the record stays: the refusal itself changes it.
+    pub(crate) keeps_change: bool,
     /// Why a code failed: taken out for the audit event, since the caller is not told.
     pub(crate) failure: Option<FailureReason>,
 }
@@ -91,7 +119,7 @@ struct Body<'a> {
 impl Denial {
     /// A refusal that charges nothing.
     pub(crate) fn new(code: DenialCode, surface: Surface) -> Self {
-        Self { code, surface, retry_after_s: None, recovery_code: None, counted: false, failure: None }
+        Self { code, surface, retry_after_s: None, recovery_code: None, counted: false, keeps_change: false, failure: None }
     }
 
     /// The same, for a code that failed.
@@ -103,6 +131,12 @@ impl Denial {
     /// The same, charged.
     pub(crate) fn counted(mut self) -> Self {
         self.counted = true;
+        self
+    }
+
+    /// The same, with what the handler did to the record, and told, kept.
+    pub(crate) fn keeping_change(mut self) -> Self {
+        self.keeps_change = true;
         self
     }
 
@@ -122,15 +156,28 @@ impl Denial {
     fn row(&self) -> (u16, &'static str) {
         let bearer = self.surface == Surface::Bearer;
         match &self.code {
-            DenialCode::InvalidOtp | DenialCode::InvalidRecoveryCode => (403, "invalid_grant"),
+            DenialCode::InvalidOtp
+            | DenialCode::InvalidRecoveryCode
+            | DenialCode::InvalidBindingCode
+            | DenialCode::InvalidSignature
+            | DenialCode::OobMalformed => (403, "invalid_grant"),
+            DenialCode::OobExpired => (403, "expired_token"),
+            DenialCode::AuthorizationPending => (400, "authorization_pending"),
+            DenialCode::Rejected => (400, "access_denied"),
             DenialCode::TokenMalformed => (if bearer { 401 } else { 403 }, "invalid_grant"),
             DenialCode::TokenExpired => (if bearer { 401 } else { 403 }, "expired_token"),
             DenialCode::TokenOfOtherClient
             | DenialCode::MissingParameter(_)
+            | DenialCode::OobMismatch
+            | DenialCode::InvalidPhoneNumber
+            | DenialCode::PhoneNotAllowed
+            | DenialCode::InvalidEmail
             | DenialCode::InvalidRequest(_) => (400, "invalid_request"),
             DenialCode::AlreadyEnrolled
             | DenialCode::NoUsableAuthenticator
             | DenialCode::NotRemovable
+            | DenialCode::EmailFirst
+            | DenialCode::TicketUsed
             | DenialCode::TooManyAuthenticators
             | DenialCode::RecordMissing => (403, "access_denied"),
             DenialCode::NotEnrolled | DenialCode::NoSupportedAuthenticator(_) => {
@@ -158,9 +205,25 @@ impl Denial {
     pub fn error_description(&self) -> String {
         let text = match &self.code {
             DenialCode::InvalidOtp => "Invalid otp_code.",
-            DenialCode::InvalidRecoveryCode => "MFA Authorization rejected.",
+            DenialCode::InvalidRecoveryCode | DenialCode::Rejected => "MFA Authorization rejected.",
+            DenialCode::InvalidBindingCode => "Invalid binding_code.",
+            DenialCode::OobMalformed => "Malformed oob_code",
+            DenialCode::OobExpired => "oob_code is expired",
+            DenialCode::OobMismatch => "The oob_code doesn't match the mfa_token",
+            DenialCode::AuthorizationPending => {
+                "Authorization pending: please repeat the request in a few seconds."
+            }
+            DenialCode::InvalidSignature => "The signature does not verify under the device's key.",
+            DenialCode::TicketUsed => "Another device used this ticket. Start the enrollment again.",
+            DenialCode::InvalidPhoneNumber => "The phone number is invalid.",
+            DenialCode::PhoneNotAllowed => "Messages are not sent to this country.",
+            DenialCode::InvalidEmail => "The email address is invalid.",
+            DenialCode::EmailFirst => "The email address must be verified with a code first.",
             DenialCode::TokenMalformed if self.surface == Surface::Bearer => {
                 "The mfa_token provided is invalid. Try getting a new token."
+            }
+            DenialCode::TokenMalformed | DenialCode::TokenExpired if self.surface == Surface::Device => {
+                "The ticket or transaction token is invalid, used or expired."
             }
             DenialCode::TokenMalformed => "Malformed mfa_token",
             DenialCode::TokenExpired => "mfa_token is expired",

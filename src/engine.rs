@@ -6,20 +6,22 @@ use sha2::{Digest, Sha256};
 
 use crate::caller::{Authority, Caller, Subject};
 use crate::commands::dispatch::{Change, Decision, decide};
-use crate::commands::{Allows, Call, Command, Typed, by_name};
-use crate::context::{Bearer, Context, Persist, Request, event};
+use crate::commands::{Allows, Call, Command, DeviceToken, Typed, by_name};
+use crate::context::{Bearer, Context, Persist, Request, Told, event};
 use crate::crypto::keys::{KeyId, KeyRing};
 use crate::crypto::length_prefix;
 use crate::crypto::stream::Stream;
 use crate::denial::{Denial, DenialCode, Surface};
 use crate::error::{ConfigError, Error};
 use crate::event::{Event, EventKind};
+use crate::limiter::{Charging, Limit, LimiterCharge, LimiterMachine};
 use crate::limits::{
-    BODY_BYTES_MAX, CLIENT_BYTES_MAX, LABEL_BYTES_MAX, NOW_MS_MAX, NOW_MS_MIN, TENANT_BYTES_MAX,
-    TRANSACTION_BYTES_MAX,
+    BODY_BYTES_MAX, CLIENT_BYTES_MAX, EMAILS_KNOWN_MAX, LABEL_BYTES_MAX, LOCALE_BYTES_MAX, NOW_MS_MAX,
+    NOW_MS_MIN, TENANT_BYTES_MAX, TRANSACTION_BYTES_MAX,
 };
 use crate::operation::{Answer, Attempt, Machine, NewRecord, Opened, Operation};
 use crate::policy::Policy;
+use crate::record::enrollment::FactorKind;
 use crate::record::{Record, seal};
 use crate::reply::{Refusal, Replied};
 use crate::store::{Loaded, Version};
@@ -38,21 +40,23 @@ impl Engine {
     /// An engine for a deployment with one tenant.
     ///
     /// # Errors
-    /// [`ConfigError::Policy`], which says what to change.
+    /// [`ConfigError::Policy`], which says what to change; [`ConfigError::NamingKeyMissing`].
     pub fn new(keys: KeyRing, policy: Policy) -> Result<Self, ConfigError> {
-        policy.validate()?;
-        Ok(Self { keys: Arc::new(keys), policy: Arc::new(policy), tenant: "".into() })
+        let keys = Arc::new(keys);
+        check_policy(&policy, &keys)?;
+        Ok(Self { keys, policy: Arc::new(policy), tenant: "".into() })
     }
 
     /// An engine for another tenant that shares the keys. Nothing of one tenant opens for another.
     ///
     /// # Errors
-    /// [`ConfigError::Tenant`] for a name that is empty or too long; [`ConfigError::Policy`].
+    /// [`ConfigError::Tenant`] for a name that is empty or too long; [`ConfigError::Policy`];
+    /// [`ConfigError::NamingKeyMissing`].
     pub fn with_policy(&self, tenant: &str, policy: Policy) -> Result<Self, ConfigError> {
         if tenant.is_empty() || tenant.len() > TENANT_BYTES_MAX {
             return Err(ConfigError::Tenant);
         }
-        policy.validate()?;
+        check_policy(&policy, &self.keys)?;
         Ok(Self { keys: self.keys.clone(), policy: Arc::new(policy), tenant: tenant.into() })
     }
 
@@ -117,7 +121,6 @@ impl Engine {
             Ok(Routed { user, bearer }) => {
                 let request = Request { name: call.name(), body: call.body() };
                 let digest = digest(&request, &caller, now_ms);
-                let id = operation_id(&seed);
                 let machine = UserMachine {
                     engine: self.clone(),
                     call,
@@ -130,7 +133,7 @@ impl Engine {
                     seed,
                     opened: None,
                 };
-                Operation::new(id, Box::new(machine))
+                Operation::new(Box::new(machine))
             }
             Err(Unrouted { refusal, event: kind }) => {
                 let user = match &caller.authority {
@@ -179,19 +182,34 @@ impl Engine {
                 ..deny(DenialCode::TokenMalformed)
             });
         }
-        // Client authentication is optional where a bearer token is (CONTRACT section 2).
-        let client_may_be_absent = surface == Surface::Bearer && caller.client.is_none();
-        if token.client != caller.client && !client_may_be_absent {
+        // Client authentication is optional where a bearer token is (CONTRACT section 2); a device is no client.
+        let client_may_differ = match surface {
+            Surface::Bearer => caller.client.is_none(),
+            Surface::Device => true,
+            Surface::Token | Surface::Host => false,
+        };
+        if token.client != caller.client && !client_may_differ {
             return Err(deny(DenialCode::TokenOfOtherClient));
         }
-        match (&token.grant, allows.access) {
-            (Grant::Mfa(_), _) if allows.mfa_token => {}
-            (Grant::Access(scopes), Some(needed)) if scopes.contains(needed) => {}
-            (Grant::Access(_), Some(_)) => return Err(deny(DenialCode::InsufficientScope)),
-            (Grant::Mfa(_) | Grant::Access(_), _) => return Err(deny(DenialCode::TokenMalformed)),
+        match &token.grant {
+            Grant::Mfa(_) if allows.mfa_token => {}
+            Grant::Access(scopes) if allows.access.is_some_and(|needed| scopes.contains(needed)) => {}
+            Grant::Access(_) if allows.access.is_some() => return Err(deny(DenialCode::InsufficientScope)),
+            Grant::Ticket if allows.device == Some(DeviceToken::Ticket) => {}
+            Grant::Push(_) if allows.device == Some(DeviceToken::Transaction) => {}
+            Grant::Mfa(_) | Grant::Access(_) | Grant::Oob | Grant::Ticket | Grant::Push(_) => {
+                return Err(deny(DenialCode::TokenMalformed));
+            }
         }
         Ok(Routed { user, bearer: Some(token) })
     }
+}
+
+/// What a policy sends is charged to budgets across users, whose names need a key.
+fn check_policy(policy: &Policy, keys: &KeyRing) -> Result<(), ConfigError> {
+    policy.validate()?;
+    let sends = policy.allows(FactorKind::Phone) || policy.allows(FactorKind::Email);
+    if sends && keys.naming().is_none() { Err(ConfigError::NamingKeyMissing) } else { Ok(()) }
 }
 
 fn check_bounds(caller: &Caller, now_ms: u64) -> Result<(), Error> {
@@ -201,6 +219,12 @@ fn check_bounds(caller: &Caller, now_ms: u64) -> Result<(), Error> {
     }
     if !fits(&caller.facts.account_label, LABEL_BYTES_MAX) {
         return Err(Error::Misuse("an account label has at most 256 bytes"));
+    }
+    if !fits(&caller.facts.locale, LOCALE_BYTES_MAX) {
+        return Err(Error::Misuse("a locale has at most 35 bytes"));
+    }
+    if caller.facts.verified_emails.as_ref().is_some_and(|emails| emails.len() > EMAILS_KNOWN_MAX) {
+        return Err(Error::Misuse("a user has at most 5 verified e-mail addresses"));
     }
     if !fits(&caller.facts.transaction, TRANSACTION_BYTES_MAX) {
         return Err(Error::Misuse("a transaction context has at most 1,024 bytes"));
@@ -269,9 +293,37 @@ impl<R> Drop for UserMachine<R> {
     }
 }
 
-impl<R> Machine<R> for UserMachine<R> {
+impl<R: 'static> UserMachine<R> {
+    /// The budgets across users that what is sent is charged to, each a record of its own.
+    fn limiters(
+        &self,
+        charges: &[LimiterCharge],
+        denial: &Denial,
+    ) -> Result<Vec<Box<dyn Machine<R>>>, Error> {
+        let kind = EventKind::LimitReached { limit: Limit::Tenant, retry_after_s: 0 };
+        let charging = Charging {
+            keys: &self.engine.keys,
+            user: &self.user,
+            operation: operation_id(&self.seed),
+            now_ms: self.now_ms,
+            record_format: self.engine.policy.record_format,
+            seed: &self.seed,
+            digest: &self.digest,
+            denial,
+            event: &event(self.now_ms, &self.user, &self.caller, kind),
+        };
+        let machine = |charge| Ok(Box::new(LimiterMachine::new(charge, charging)?) as Box<dyn Machine<R>>);
+        charges.iter().map(machine).collect()
+    }
+}
+
+impl<R: 'static> Machine<R> for UserMachine<R> {
     fn key(&self) -> &[u8] {
         self.user.storage_key()
+    }
+
+    fn id(&self) -> Version {
+        operation_id(&self.seed)
     }
 
     fn open(&mut self, found: &Loaded) -> Result<Opened<'_>, Error> {
@@ -306,7 +358,7 @@ impl<R> Machine<R> for UserMachine<R> {
             surface,
             stream: Stream::new(&self.seed, self.user.storage_key(), loaded, &self.digest),
             sealed_in,
-            events: Vec::new(),
+            told: Told::default(),
             persist: Persist::default(),
         };
         let before = found.as_ref().map_or(0, |record: &Record| record.sequence);
@@ -315,7 +367,8 @@ impl<R> Machine<R> for UserMachine<R> {
             return Err(error);
         }
         let nonce = context.stream.seal_nonce()?;
-        let mut events = context.events;
+        let too_many = context.deny(DenialCode::TooManyAttempts);
+        let Told { mut events, deliveries, limiters } = context.told;
         let (write, sequence) = match change {
             Change::None => (None, before),
             Change::Delete => (Some(NewRecord::Delete), before),
@@ -330,7 +383,8 @@ impl<R> Machine<R> for UserMachine<R> {
                 (Some(NewRecord::Sealed { version, bytes }), record.sequence)
             }
         };
-        Ok(Attempt { write, answer: Some(Answer { result, events, sequence }), first: Vec::new() })
+        let first = self.limiters(&limiters, &too_many)?;
+        Ok(Attempt { write, answer: Some(Answer { result, events, deliveries, sequence }), first })
     }
 
     fn events_of(&self, error: &Error) -> Vec<Event> {

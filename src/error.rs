@@ -73,6 +73,9 @@ pub enum ConfigError {
     /// All bytes of the key are the same.
     #[error("key {0} is one byte repeated: fill it from the system's generator")]
     WeakKey(KeyId),
+    /// All bytes of the naming key are the same.
+    #[error("the naming key is one byte repeated: fill it from the system's generator")]
+    WeakNamingKey,
     /// Two keys have one id.
     #[error("key {0} is in the ring already: give each key an id of its own")]
     DuplicateKey(KeyId),
@@ -82,6 +85,9 @@ pub enum ConfigError {
     /// A setting is out of its bounds; the text names it and says what it may be.
     #[error("policy: {0}")]
     Policy(String),
+    /// Policy enables telephones or e-mail, and the ring has no naming key.
+    #[error("factors phone and email need KeyRing::with_naming_key: budgets across users are named under it")]
+    NamingKeyMissing,
     /// A tenant's name is empty or too long.
     #[error("a tenant's name has 1 to 48 bytes")]
     Tenant,

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::destination::Channel;
+use crate::limiter::Limit;
+
 /// Something that an operation did or met, for the host's audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -40,12 +43,32 @@ pub enum EventKind {
         /// The authenticator's id.
         authenticator: String,
     },
+    /// An enrollment cannot be completed, or is dead because of what happened to it.
+    EnrollmentFailed {
+        /// The authenticator's id.
+        authenticator: String,
+        /// Why.
+        reason: FailureReason,
+    },
+    /// The host told of a verified e-mail address that was not there before, of an established user. It is
+    /// inactive unless policy says when it becomes active.
+    EmailAppeared {
+        /// The authenticator's id.
+        authenticator: String,
+    },
     /// An enrollment is gone.
     EnrollmentRemoved {
         /// The authenticator's id.
         authenticator: String,
     },
-    /// A code was accepted.
+    /// A code or a push was handed to the host for delivery.
+    ChallengeSent {
+        /// The authenticator's id.
+        authenticator: String,
+        /// How it goes out.
+        channel: Channel,
+    },
+    /// A code was accepted, or a push approved.
     VerificationPassed {
         /// The authenticator's id.
         authenticator: String,
@@ -55,6 +78,15 @@ pub enum EventKind {
         /// Why; the caller is not told.
         reason: FailureReason,
     },
+    /// The user denied a push: somebody may have the password.
+    RejectedByUser {
+        /// The authenticator's id.
+        authenticator: String,
+    },
+    /// A browser was given a device token.
+    BrowserTrusted,
+    /// A trusted browser skipped the second factor.
+    BrowserRecognised,
     /// A recovery code was used.
     RecoveryUsed {
         /// Codes that are left.
@@ -69,6 +101,8 @@ pub enum EventKind {
     RecoveryRegenerated,
     /// A budget is spent; calls are refused until it refills.
     LimitReached {
+        /// Which one.
+        limit: Limit,
         /// Seconds until a call is admitted again.
         retry_after_s: u64,
     },
@@ -79,6 +113,8 @@ pub enum EventKind {
         /// The authenticator's id.
         authenticator: String,
     },
+    /// The host exported the user's factors to another engine.
+    Exported,
     /// The host filled the user's budgets.
     Unlocked,
     /// The host deleted all factors of the user.
@@ -108,6 +144,13 @@ pub enum EventKind {
     SubjectMismatch,
 }
 
+impl EventKind {
+    /// Whether it tells of a spent budget: such an event stands though the call was refused.
+    pub(crate) fn is_of_limit(&self) -> bool {
+        matches!(self, EventKind::LimitReached { .. })
+    }
+}
+
 /// Why a code was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -119,4 +162,12 @@ pub enum FailureReason {
     Replayed,
     /// Not the shape of a code.
     Malformed,
+    /// It was right once; its time is over, or a later one replaced it.
+    Expired,
+    /// A budget was spent: nobody looked at it.
+    Locked,
+    /// A device's signature did not verify.
+    Signature,
+    /// A second device scanned the ticket: somebody photographed it.
+    TicketUsed,
 }

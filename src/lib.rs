@@ -37,15 +37,15 @@ mod caller;
 pub mod commands;
 mod context;
 pub mod crypto;
+mod delivery;
 mod denial;
-#[cfg_attr(not(test), expect(dead_code, reason = "the commands that send come next"))]
 mod destination;
 pub mod drivers;
 mod engine;
 mod error;
 pub mod event;
+mod limiter;
 pub mod limits;
-
 mod operation;
 pub mod otp;
 pub mod policy;
@@ -56,20 +56,22 @@ pub mod store;
 mod token;
 mod user_key;
 
-pub use caller::{Caller, Expectation, Subject};
+pub use caller::{Caller, Expectation, Purpose, Subject};
 pub use context::Context;
 pub use crypto::keys::{KeyId, KeyRing};
 pub use crypto::secret::SecretString;
+pub use delivery::{Content, Delivery, NumberEntry, Occasion, PushMessage};
 pub use denial::{Denial, DenialCode, Surface};
 pub use destination::Channel;
 pub use engine::Engine;
 pub use error::{ConfigError, Error};
 pub use event::{Event, EventKind};
+pub use limiter::Limit;
 pub use operation::{Operation, Want};
 pub use policy::{Odds, Policy};
 pub use record::Record;
 pub use record::budget::Budget;
-pub use record::enrollment::FactorKind;
+pub use record::enrollment::{AuthenticatorType, FactorKind};
 pub use record::recovery::HashedForm;
 pub use reply::{
     AccessGrant, Empty, Finished, Granted, MfaRequired, Outcome, Refusal, Replied, Reply, RequirementType,

@@ -55,6 +55,28 @@ pub const LOST_ANSWERS_MAX: usize = 4;
 pub const RECOVERY_CODES_MAX: usize = 32;
 /// Enrollments that one token chain may have passed.
 pub const CHAIN_LINKS_MAX: usize = 5;
+/// Out-of-band challenges of one user, one a chain of tokens.
+pub const CHALLENGES_MAX: usize = 16;
+/// Trusted browsers of one user; one more replaces the least recently used (CONTRACT section 4, rule 7).
+pub const BROWSERS_MAX: usize = 10;
+/// Verified e-mail addresses of one user.
+pub const EMAILS_KNOWN_MAX: usize = 5;
+/// Prefixes that policy allows telephone numbers to start with.
+pub const PHONE_PREFIXES_MAX: usize = 256;
+/// Telephone numbers and addresses that one import brings.
+pub const IMPORT_FACTORS_MAX: usize = 64;
+/// A locale, bytes (RFC 5646 section 4.4.1).
+pub const LOCALE_BYTES_MAX: usize = 35;
+/// The name of a push device, characters.
+pub const DEVICE_NAME_CHARS_MAX: usize = 64;
+/// Where a push service reaches a device, bytes.
+pub const PUSH_ADDRESS_BYTES_MAX: usize = 512;
+/// The URL under which devices reach the host, bytes.
+pub const BASE_URL_BYTES_MAX: usize = 256;
+/// A public key, a signature or a number in a request body, bytes.
+pub const DEVICE_FIELD_BYTES_MAX: usize = 256;
+/// An export sealed to a recipient, as text, bytes.
+pub const EXPORT_BYTES_MAX: usize = 60 * 1024;
 /// Keys in a ring.
 pub const RING_KEYS_MAX: usize = 64;
 
@@ -64,6 +86,8 @@ pub const OPERATION_RING: usize = 16;
 pub const TRIES_MAX: u8 = 8;
 /// Records that one operation writes.
 pub const OPERATION_RECORDS_MAX: usize = 64;
+/// Records over which a budget of a tenant or of a country prefix is spread.
+pub const LIMITER_SHARDS: u8 = 16;
 
 /// One-time-password secret, bytes (RFC 4226 section 4, R6: at least 128 bits).
 pub const SEED_BYTES_MIN: usize = 16;
@@ -96,6 +120,12 @@ pub const CLOCK_DRIFT_MS_MAX: u64 = 5 * 60 * 1000;
 pub const TOKEN_LIFE_MS_MAX: u64 = 60 * 60 * 1000;
 /// How long an identical call gets its show-once secrets again.
 pub const LOST_ANSWER_MS: u64 = 2 * 60 * 1000;
+/// The pause after the first denied push.
+pub const PUSH_PAUSE_MS_MIN: u64 = 60 * 1000;
+/// The longest pause after denied pushes.
+pub const PUSH_PAUSE_MS_MAX: u64 = 60 * 60 * 1000;
+/// How long a client waits between polls, seconds: 12 a minute (CONTRACT section 4, rule 8).
+pub const POLL_INTERVAL_S: u64 = 5;
 /// How long what was enrolled under a recovery code or an e-mail stays weak.
 pub const WEAK_MS: u64 = 72 * 60 * 60 * 1000;
 /// The first pause before an attempt is repeated; it doubles each time.

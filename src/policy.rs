@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::destination::PhoneNumber;
 use crate::error::ConfigError;
 use crate::limits::{
-    CHAIN_LINKS_MAX, LABEL_BYTES_MAX, LOOK_AHEAD_MAX, OTP_ACTIVE_MAX, RECOVERY_CODES_MAX, TOKEN_LIFE_MS_MAX,
+    BASE_URL_BYTES_MAX, CHAIN_LINKS_MAX, LABEL_BYTES_MAX, LOOK_AHEAD_MAX, OTP_ACTIVE_MAX, PHONE_PREFIXES_MAX,
+    RECOVERY_CODES_MAX, TOKEN_LIFE_MS_MAX,
 };
 use crate::otp::{Skew, Totp};
 use crate::record::budget::Budget;
@@ -47,13 +49,20 @@ pub struct Policy {
     pub recovery: RecoveryPolicy,
     /// Factors of different enrollments that a login needs.
     pub chained_factors: u8,
-    /// What a verified e-mail address is worth that nobody enrolled. No effect yet: there is no e-mail
-    /// authenticator.
+    /// What a verified e-mail address is worth that nobody enrolled.
     pub implicit_email: ImplicitEmail,
-    /// How a push is answered. No effect yet: there is no push authenticator.
-    pub push: PushConfirmation,
-    /// How long a browser may skip the second factor; absent: never. No effect yet but on [`Policy::odds`]:
-    /// no browser is trusted, so that nothing draws on the reserved budgets.
+    /// How long after it appeared on an established user a verified address becomes active by itself; absent:
+    /// never, it must be enrolled. Older telephones and addresses get a notice when it appears.
+    pub email_delay_ms: Option<u64>,
+    /// Telephones.
+    pub phone: PhonePolicy,
+    /// Push notifications.
+    pub push: PushPolicy,
+    /// Life of an `oob_code`, of the code that is delivered with it, of a push and of a ticket, milliseconds.
+    pub oob_code_ms: u64,
+    /// Budgets of messages.
+    pub messages: MessageBudgets,
+    /// How long a browser may skip the second factor; absent: never.
     pub trusted_browsers: Option<TrustedBrowsers>,
     /// Accepts [`Policy::odds`] above [`ODDS_PER_DAY_MAX`] or [`ODDS_PER_YEAR_MAX`]. Say so in your risk
     /// register, too.
@@ -110,13 +119,89 @@ pub enum ImplicitEmail {
     Off,
 }
 
+/// Telephones.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhonePolicy {
+    /// What a telephone that is enrolled from now on can be challenged by. It keeps both, where both are here.
+    pub channels: BTreeSet<PhoneChannel>,
+    /// What numbers must start with, as `+49`; absent: any number. The best bound on what SMS pumping costs.
+    pub allowed_prefixes: Option<BTreeSet<String>>,
+}
+
+impl PhonePolicy {
+    /// Whether a message may go to `number`.
+    pub(crate) fn allows(&self, number: &PhoneNumber) -> bool {
+        let prefixes = self.allowed_prefixes.as_ref();
+        prefixes.is_none_or(|prefixes| prefixes.iter().any(|prefix| number.starts_with_prefix(prefix)))
+    }
+
+    fn is_sound(&self) -> bool {
+        let is_prefix = |prefix: &String| {
+            let digits = prefix.strip_prefix('+').unwrap_or_default();
+            (1..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
+        };
+        self.allowed_prefixes
+            .as_ref()
+            .is_none_or(|prefixes| prefixes.len() <= PHONE_PREFIXES_MAX && prefixes.iter().all(is_prefix))
+    }
+}
+
+/// How a telephone gets its codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhoneChannel {
+    /// By text message.
+    Sms,
+    /// By a call.
+    Voice,
+}
+
+/// Push notifications.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PushPolicy {
+    /// How a push is answered.
+    pub confirmation: PushConfirmation,
+    /// Where devices reach the host, for the QR code: `https://mfa.acme.example`. Needed with the factor
+    /// `push-notification`.
+    pub base_url: Option<String>,
+}
+
+/// Budgets of messages. What is sent is charged, whether it arrives or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessageBudgets {
+    /// Text messages and calls of one user.
+    pub phone: Budget,
+    /// E-mails of one user.
+    pub email: Budget,
+    /// Pushes of one user.
+    pub push: Budget,
+    /// Messages to one number or address, for logging in.
+    pub destination_log_in: Budget,
+    /// Messages to one number or address, for enrolling: what others enroll never drains a login.
+    pub destination_enroll: Budget,
+    /// Text messages and calls to one country calling code, of all users; spread over 16 records.
+    pub prefix: Budget,
+    /// Messages of all users; spread over 16 records.
+    pub tenant: Budget,
+}
+
+impl MessageBudgets {
+    fn all(&self) -> [Budget; 7] {
+        let Self { phone, email, push, destination_log_in, destination_enroll, prefix, tenant } = *self;
+        [phone, email, push, destination_log_in, destination_enroll, prefix, tenant]
+    }
+}
+
 /// How a push is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PushConfirmation {
     /// Approve or deny.
     Plain,
-    /// The number on the screen is chosen on the device.
+    /// The number on the screen is chosen on the device, among three.
     NumberMatching,
     /// The number on the screen is typed on the device.
     NumberTyped,
@@ -163,10 +248,35 @@ impl Policy {
         let budgets = &self.budgets;
         let all = [Some(budgets.codes), budgets.codes_slow, Some(budgets.reserved), budgets.reserved_slow];
         let rules = [
-            (self.factors.contains(&FactorKind::Otp), "factors must hold otp, or nobody could enroll"),
+            (
+                self.factors.iter().any(|kind| kind.is_enrollable()),
+                "factors must hold otp, phone or push-notification, or nobody could enroll",
+            ),
             (!self.issuer.is_empty(), "issuer must not be empty: authenticator apps show it"),
             (self.issuer.len() <= LABEL_BYTES_MAX, "issuer has at most 256 bytes"),
             (self.look_ahead <= LOOK_AHEAD_MAX, "look_ahead is at most 100 counters"),
+            (
+                !self.allows(FactorKind::Phone) || !self.phone.channels.is_empty(),
+                "phone.channels must hold sms or voice where factors hold phone",
+            ),
+            (self.phone.is_sound(), "phone.allowed_prefixes are up to 256 texts of a plus sign and 1 to 15 digits"),
+            (
+                !self.allows(FactorKind::PushNotification) || self.push.base_url.is_some(),
+                "push.base_url must be set where factors hold push-notification: devices reach the host there",
+            ),
+            (
+                self.push.base_url.as_ref().is_none_or(|url| url_is_sound(url)),
+                "push.base_url is an https URL of at most 256 printable ASCII characters",
+            ),
+            (life_is_sound(self.oob_code_ms), "oob_code_ms is 30,000 to 3,600,000"),
+            (
+                self.messages.all().into_iter().all(message_budget_is_sound),
+                "messages: budgets hold 1 to 1,000,000 messages; refill_ms is 1 to a year",
+            ),
+            (
+                self.email_delay_ms.is_none_or(|delay_ms| delay_ms <= 365 * 86_400_000),
+                "email_delay_ms is at most a year",
+            ),
             (life_is_sound(self.mfa_token_ms), "mfa_token_ms is 30,000 to 3,600,000"),
             (life_is_sound(self.access_token_ms), "access_token_ms is 30,000 to 3,600,000"),
             (
@@ -225,6 +335,16 @@ fn holds_a_try_of_all(budget: Budget) -> bool {
     budget_is_sound(budget) && budget.burst >= u32::try_from(OTP_ACTIVE_MAX).unwrap_or(u32::MAX)
 }
 
+fn message_budget_is_sound(budget: Budget) -> bool {
+    (1..=1_000_000).contains(&budget.burst) && (1..=365 * 86_400_000).contains(&budget.refill_ms)
+}
+
+fn url_is_sound(url: &str) -> bool {
+    url.strip_prefix("https://").is_some_and(|rest| !rest.is_empty())
+        && url.len() <= BASE_URL_BYTES_MAX
+        && url.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn merge(whole: &mut serde_json::Value, changes: serde_json::Value) {
     match (whole, changes) {
         (serde_json::Value::Object(whole), serde_json::Value::Object(changes)) => {
@@ -263,6 +383,14 @@ mod tests {
             (r#"{"isuer":"x"}"#, "isuer"),
             (r#"{"profile":"best"}"#, "recommended, auth0"),
             (r#"{"factors":[]}"#, "factors must hold otp"),
+            (r#"{"factors":["email"]}"#, "factors must hold otp"),
+            (r#"{"factors":["phone"],"phone":{"channels":[]}}"#, "phone.channels"),
+            (r#"{"phone":{"allowed_prefixes":["49"]}}"#, "phone.allowed_prefixes"),
+            (r#"{"factors":["push-notification"]}"#, "push.base_url must be set"),
+            (r#"{"push":{"base_url":"http://x"}}"#, "push.base_url is an https URL"),
+            (r#"{"oob_code_ms":1}"#, "oob_code_ms"),
+            (r#"{"messages":{"phone":{"burst":0}}}"#, "messages"),
+            (r#"{"email_delay_ms":99999999999}"#, "email_delay_ms"),
             (r#"{"skew":{"back":11}}"#, "skew"),
             (r#"{"mfa_token_ms":1}"#, "mfa_token_ms"),
             (r#"{"access_token_ms":99999999}"#, "access_token_ms"),

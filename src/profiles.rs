@@ -2,13 +2,15 @@
 
 use crate::otp::{Skew, Totp};
 use crate::policy::{
-    CodeBudgets, Enforcement, ImplicitEmail, Policy, PushConfirmation, RecoveryPolicy, TrustedBrowsers,
+    CodeBudgets, Enforcement, ImplicitEmail, MessageBudgets, PhoneChannel, PhonePolicy, Policy,
+    PushConfirmation, PushPolicy, RecoveryPolicy, TrustedBrowsers,
 };
 use crate::record::budget::Budget;
 use crate::record::enrollment::FactorKind;
 
 const MINUTE_MS: u64 = 60_000;
-const DAY_MS: u64 = 86_400_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+const DAY_MS: u64 = 24 * HOUR_MS;
 
 impl Default for Policy {
     fn default() -> Self {
@@ -28,7 +30,9 @@ impl Policy {
         }
     }
 
-    /// What we would use: the contract's behaviour with a slow budget and number matching.
+    /// What we would use: the contract's behaviour with a slow budget and number matching. One-time passwords
+    /// and recovery codes are on; name the other factors in [`Policy::factors`] once the host delivers what they
+    /// send.
     pub fn recommended() -> Self {
         Self {
             enforcement: Enforcement::WhenEnrolled,
@@ -50,7 +54,22 @@ impl Policy {
             recovery: RecoveryPolicy { codes: 1, user_may_regenerate: false },
             chained_factors: 1,
             implicit_email: ImplicitEmail::MustBePassed,
-            push: PushConfirmation::NumberMatching,
+            email_delay_ms: None,
+            phone: PhonePolicy {
+                channels: [PhoneChannel::Sms, PhoneChannel::Voice].into(),
+                allowed_prefixes: None,
+            },
+            push: PushPolicy { confirmation: PushConfirmation::NumberMatching, base_url: None },
+            oob_code_ms: 5 * MINUTE_MS,
+            messages: MessageBudgets {
+                phone: Budget::new(10, HOUR_MS),
+                email: Budget::new(20, MINUTE_MS),
+                push: Budget::new(5, MINUTE_MS / 5),
+                destination_log_in: Budget::new(10, HOUR_MS / 2),
+                destination_enroll: Budget::new(5, HOUR_MS),
+                prefix: Budget::new(1_000, HOUR_MS / 1_000),
+                tenant: Budget::new(5_000, HOUR_MS / 5_000),
+            },
             trusted_browsers: Some(TrustedBrowsers { life_ms: 30 * DAY_MS, idle_ms: 7 * DAY_MS }),
             declare_odds: false,
             record_format: 0,
@@ -63,7 +82,8 @@ impl Policy {
         Self {
             budgets: CodeBudgets { codes_slow: None, ..recommended.budgets },
             implicit_email: ImplicitEmail::LetsEnroll,
-            push: PushConfirmation::Plain,
+            email_delay_ms: Some(0),
+            push: PushPolicy { confirmation: PushConfirmation::Plain, base_url: None },
             declare_odds: true,
             ..recommended
         }
@@ -80,7 +100,7 @@ impl Policy {
         Self {
             disable_after: Some(100),
             implicit_email: ImplicitEmail::Off,
-            push: PushConfirmation::NumberTyped,
+            push: PushPolicy { confirmation: PushConfirmation::NumberTyped, base_url: None },
             trusted_browsers: None,
             ..Self::recommended()
         }

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::caller::Purpose;
 use crate::crypto::secret::SecretString;
+use crate::delivery::Delivery;
 use crate::denial::Denial;
 use crate::error::Error;
 use crate::event::Event;
@@ -57,6 +59,7 @@ pub struct Verified {
     challenge: [u8; 16],
     amr: Vec<&'static str>,
     at_ms: u64,
+    purpose: Purpose,
     transaction: Option<String>,
 }
 
@@ -67,9 +70,10 @@ impl Verified {
         challenge: [u8; 16],
         amr: Vec<&'static str>,
         at_ms: u64,
+        purpose: Purpose,
         transaction: Option<String>,
     ) -> Self {
-        Self { user: user.to_owned(), authenticator, challenge, amr, at_ms, transaction }
+        Self { user: user.to_owned(), authenticator, challenge, amr, at_ms, purpose, transaction }
     }
 
     /// The user who passed.
@@ -100,6 +104,12 @@ impl Verified {
     /// When, milliseconds since 1970.
     pub fn at_ms(&self) -> u64 {
         self.at_ms
+    }
+
+    /// What it is proof for: a login, or the step-up that [`Verified::transaction`] names. Compare it before
+    /// you act on either.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     /// The transaction context that the host gave at `Require`.
@@ -200,11 +210,20 @@ pub struct Granted {
     /// Recovery codes left, where the user holds a set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery_codes_left: Option<usize>,
+    /// For the browser that is trusted from now on: keep it in a cookie that scripts cannot read, and give it
+    /// to `Require`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_token: Option<SecretString>,
 }
 
 impl Granted {
-    pub(crate) fn new(verified: Verified, access: Option<AccessGrant>) -> Self {
-        Self { verified: Some(verified), access, recovery_code: None, recovery_codes_left: None }
+    pub(crate) fn new(
+        verified: Verified,
+        access: Option<AccessGrant>,
+        device_token: Option<SecretString>,
+    ) -> Self {
+        let verified = Some(verified);
+        Self { verified, access, recovery_code: None, recovery_codes_left: None, device_token }
     }
 
     /// The proof. `None` only after it was taken through [`Reply::take_verified`].
@@ -319,6 +338,8 @@ impl Refusal {
 pub struct Finished<R> {
     /// The reply, readable only now that the write is committed; or why there is none.
     pub result: Result<R, Refusal>,
+    /// What to send, now: each once, whether it arrives or not.
+    pub deliveries: Vec<Delivery>,
     /// What to put into the audit log.
     pub events: Vec<Event>,
     /// The record's sequence; 0 where no record was read. Kept outside the store it shows that storage was

@@ -7,7 +7,8 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use minicbor::{CborLen, Decode, Decoder, Encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::crypto::keys::{KeyRing, OpenError, Purpose};
+use crate::caller::Purpose;
+use crate::crypto::keys::{KeyRing, OpenError, Purpose as KeyPurpose};
 use crate::crypto::secret::{SecretBytes, SecretString};
 use crate::error::Error;
 use crate::limits::{CLOCK_DRIFT_MS_MAX, TOKEN_BYTES_MAX};
@@ -71,6 +72,14 @@ pub(crate) enum Method {
     Otp,
     #[n(1)]
     RecoveryCode,
+    #[n(2)]
+    Sms,
+    #[n(3)]
+    Voice,
+    #[n(4)]
+    Email,
+    #[n(5)]
+    Push,
 }
 
 /// What a token allows.
@@ -82,6 +91,26 @@ pub(crate) enum Grant {
     /// An access token of the MFA audience.
     #[n(1)]
     Access(#[n(0)] Scopes),
+    /// An `oob_code`: with an `mfa_token` of its chain it answers the challenge that has the token's id.
+    #[n(2)]
+    Oob,
+    /// What a QR code carries to the device that is to be enrolled; the enrollment holds the token's id.
+    #[n(3)]
+    Ticket,
+    /// What a push carries to the device; it answers the challenge that has the token's id.
+    #[n(4)]
+    Push(#[n(0)] PushGrant),
+}
+
+/// What a push carries to the device.
+#[derive(Clone, Default, PartialEq, Eq, Encode, Decode, CborLen)]
+pub(crate) struct PushGrant {
+    /// The caller's transaction context, which the device shows and signs.
+    #[n(0)]
+    pub(crate) transaction: Option<String>,
+    /// Whether wrong numbers draw on the reserved budget, as codes of the same chain do.
+    #[n(1)]
+    pub(crate) reserved: bool,
 }
 
 /// What an `mfa_token` carries from `Require` to the end of its chain.
@@ -96,6 +125,15 @@ pub(crate) struct MfaGrant {
     /// The caller's transaction context, for [`crate::Verified`].
     #[n(2)]
     pub(crate) transaction: Option<String>,
+    /// What the chain is for.
+    #[n(3)]
+    pub(crate) purpose: Purpose,
+    /// Whether a trusted browser began the chain: its wrong codes draw on the reserved budget.
+    #[n(4)]
+    pub(crate) reserved: bool,
+    /// Whether the end of the chain is to give a device token.
+    #[n(5)]
+    pub(crate) trust_browser: bool,
 }
 
 /// The scopes of an MFA access token.
@@ -131,7 +169,7 @@ impl Scopes {
 
     /// These and those of `other`.
     #[must_use]
-    pub fn with(self, other: Self) -> Self {
+    pub const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
@@ -208,7 +246,7 @@ impl Token {
         let mut plaintext = Vec::with_capacity(minicbor::len(self));
         minicbor::encode(self, &mut plaintext).map_err(|_| Error::Cap("token"))?;
         let plaintext = SecretBytes::new(plaintext);
-        let sealed = keys.seal(Purpose::Token, FORMAT, nonce, &[b"token"], &plaintext)?;
+        let sealed = keys.seal(KeyPurpose::Token, FORMAT, nonce, &[b"token"], &plaintext)?;
         let text = Base64UrlUnpadded::encode_string(&sealed);
         if text.len() > TOKEN_BYTES_MAX {
             return Err(Error::Cap("token bytes"));
@@ -223,7 +261,7 @@ impl Token {
         }
         let sealed = Base64UrlUnpadded::decode_vec(text).map_err(|_| TokenError::Malformed)?;
         let opened =
-            keys.open(Purpose::Token, FORMAT, &[b"token"], &sealed).map_err(|error| match error {
+            keys.open(KeyPurpose::Token, FORMAT, &[b"token"], &sealed).map_err(|error| match error {
                 OpenError::Forged | OpenError::KeyMissing(_) | OpenError::NewerFormat(_) => {
                     TokenError::Malformed
                 }
@@ -245,7 +283,10 @@ impl Token {
     /// Whether the record still honours the token; [`Dead::Spent`] comes last, as an answer may be kept for
     /// it.
     pub(crate) fn check(&self, record: &Record, now_ms: u64) -> Result<(), Dead> {
-        if self.incarnation != record.incarnation || self.epoch != record.epoch {
+        // A ticket lives and dies with the enrollment that holds its id: the device that scans it too late, after
+        // the epoch was raised by the first confirmation, must still be told apart from the first.
+        let is_of_epoch = self.epoch == record.epoch || matches!(self.grant, Grant::Ticket);
+        if self.incarnation != record.incarnation || !is_of_epoch {
             return Err(Dead::Revoked);
         }
         if self.record_expires_ms() <= record.expiry_now_ms(now_ms) {
@@ -278,20 +319,31 @@ impl Token {
 }
 
 impl Proof {
-    fn stands(&self, record: &Record) -> bool {
+    /// Whether what was passed is still there.
+    pub(crate) fn stands(&self, record: &Record) -> bool {
         match self.method {
-            Method::Otp => record.enrollment(&self.suffix).is_some(),
+            Method::Otp | Method::Sms | Method::Voice | Method::Email | Method::Push => {
+                record.enrollment(&self.suffix).is_some()
+            }
             Method::RecoveryCode => record.recovery.as_ref().is_some_and(|set| set.suffix == self.suffix),
         }
     }
 }
 
 impl Method {
+    /// Whether passing it proves no more than that somebody reads along: it enrolls, and never removes.
+    pub(crate) fn is_weak(self) -> bool {
+        matches!(self, Method::Email | Method::RecoveryCode)
+    }
+
     /// The value beside `mfa` in `amr` (CONTRACT section 6, RFC 8176).
     pub(crate) fn amr(self) -> Option<&'static str> {
         match self {
             Method::Otp => Some("otp"),
-            Method::RecoveryCode => None,
+            Method::Sms => Some("sms"),
+            Method::Voice => Some("tel"),
+            Method::Push => Some("swk"),
+            Method::Email | Method::RecoveryCode => None,
         }
     }
 }

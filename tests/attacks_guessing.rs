@@ -8,7 +8,7 @@ use mfacore::commands::{
     VerifyRecoveryCode,
 };
 use mfacore::otp::{Algorithm, Digits, Seed, hotp};
-use mfacore::{Caller, Denial, DenialCode, EventKind, Policy, Scopes, SecretString};
+use mfacore::{Caller, Denial, DenialCode, EventKind, Limit, Policy, Scopes, SecretString};
 use support::{DAY_MS, HOUR_MS, MINUTE_MS, Phone, World, bearer, granted};
 
 const BURST: usize = 10;
@@ -110,7 +110,7 @@ fn a_lock_answers_right_wrong_and_malformed_codes_alike() {
         .map(|command| world.mfa.run(command, bearer(&world.require("ann"))))
         .map(|finished| (finished.result.unwrap_err().to_json(), kinds_of(&finished.events)));
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
-    assert_eq!(answers[0].1, [EventKind::LimitReached { retry_after_s: 360 }]);
+    assert_eq!(answers[0].1, [EventKind::LimitReached { limit: Limit::Codes, retry_after_s: 360 }]);
     assert_eq!(world.stored("ann"), stored);
 }
 

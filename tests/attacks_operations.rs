@@ -86,7 +86,7 @@ fn a_lost_answer_is_given_again_for_two_minutes_to_the_identical_call_alone() {
     let again = Phone::of(&again);
     assert!(again.seed == first.seed && again.recovery_codes == first.recovery_codes);
 
-    let body = Associate { authenticator_types: vec!["otp".into(), "otp".into()] };
+    let body = Associate { authenticator_types: vec!["otp".into(), "otp".into()], ..Associate::default() };
     let seeds = [
         world.run(Associate::otp(), bearer(&other)).unwrap(),
         world.run(Associate::otp(), bearer(&access).client("web")).map_or_else(

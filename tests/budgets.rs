@@ -4,7 +4,7 @@ mod support;
 
 use mfacore::commands::{Import, ImportedOtp, Unlock};
 use mfacore::event::FailureReason;
-use mfacore::{Caller, EventKind, Policy, SecretString};
+use mfacore::{Caller, EventKind, Limit, Policy, SecretString};
 use serde_json::json;
 use support::by_name::{Answer, OTP_LAST, phone_of};
 use support::{DAY_MS, HOUR_MS, MINUTE_MS, Phone, World, bearer};
@@ -40,7 +40,7 @@ fn ten_wrong_codes_then_one_every_six_minutes() {
     assert_eq!(guesses(&world, &phone), 10);
     let refused = try_code(&world, &phone.code(world.now_ms()));
     assert_eq!((refused.status, retry_after(&refused)), (429, Some(360)));
-    assert_eq!(refused.events, [EventKind::LimitReached { retry_after_s: 360 }]);
+    assert_eq!(refused.events, [EventKind::LimitReached { limit: Limit::Codes, retry_after_s: 360 }]);
     world.pass_ms(6 * MINUTE_MS - 1_500);
     assert_eq!(retry_after(&try_code(&world, &phone.code(world.now_ms()))), Some(2), "rounded up");
     world.pass_ms(1_499);

@@ -128,7 +128,7 @@ impl Sequence {
         let granted = self.succeeds(Require::default(), caller, Outcome::Required);
         let token = text(&granted["access_token"]);
         let caller = || by(&token);
-        self.run(Associate { authenticator_types: Vec::new() }, caller());
+        self.run(Associate::default(), caller());
         let associated = self.succeeds(Associate::otp(), caller(), Outcome::Done);
         self.succeeds(Associate::otp(), caller(), Outcome::Done);
         let secret = text(&associated["secret"]);

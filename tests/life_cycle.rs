@@ -25,7 +25,7 @@ fn a_factor_is_enrolled_passed_recovered_from_and_removed() {
 
     let token = world.require("ann");
     let challenged = world.run(Challenge::default(), bearer(&token)).unwrap();
-    assert_eq!(challenged.challenge_type, "otp");
+    assert_eq!(challenged.challenge_type, mfacore::AuthenticatorType::Otp);
     assert_eq!(
         world.denied(phone.otp(world.now_ms()), bearer(&token)).code,
         DenialCode::InvalidOtp,

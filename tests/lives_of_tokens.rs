@@ -4,7 +4,7 @@ mod support;
 
 use mfacore::commands::RemoveAuthenticator;
 use mfacore::policy::Enforcement;
-use mfacore::{Caller, EventKind, Policy, Scopes, SecretString};
+use mfacore::{Caller, EventKind, Limit, Policy, Scopes, SecretString};
 use serde_json::json;
 use support::by_name::{OTP, phone_of};
 use support::{DAY_MS, MINUTE_MS, Phone, World, bearer};
@@ -274,7 +274,7 @@ fn a_full_list_of_spent_tokens_refuses_and_never_evicts() {
     ] {
         let refusal = (answer.status, answer.text("error"), answer.json()["retry_after"].as_u64());
         assert_eq!(refusal, (429, "too_many_attempts".to_owned(), Some(540)));
-        assert_eq!(answer.events, [EventKind::LimitReached { retry_after_s: 540 }]);
+        assert_eq!(answer.events, [EventKind::LimitReached { limit: Limit::Tokens, retry_after_s: 540 }]);
     }
     assert!(world.stored("ann") == stored, "nothing is charged, nothing is spent");
     world.set_now_ms(start_ms + 10 * MINUTE_MS - 1);

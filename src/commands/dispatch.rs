@@ -4,11 +4,11 @@
 use super::{Call, Charge, kept_answer};
 use crate::caller::{Authority, Expectation};
 use crate::context::{Context, Persist};
-use crate::denial::DenialCode;
+use crate::denial::{Denial, DenialCode};
 use crate::error::Error;
-use crate::event::EventKind;
+use crate::event::{EventKind, FailureReason};
+use crate::limiter::Limit;
 use crate::limits::{CLOCK_DRIFT_MS_MAX, SUSPECT_FAILURES};
-use crate::policy::Policy;
 use crate::record::Record;
 use crate::record::budget::{Bucket, Buckets, Budget};
 use crate::reply::Refusal;
@@ -53,39 +53,60 @@ pub(crate) fn decide<R>(
     }
     let charge = match call.charge(&before, context) {
         Ok(charge) => charge,
-        Err(refusal) => return Ok(unchanged(Err(refusal))),
+        Err(mut refusal) => {
+            if let Refusal::Denied(denial) = &mut refusal {
+                report(denial, context);
+            }
+            return Ok(unchanged(Err(refusal)));
+        }
     };
-    if let Some(wait_ms) = wait_ms(&charge, &before, context) {
-        let retry_after_s = wait_ms.div_ceil(1_000);
-        context.event(EventKind::LimitReached { retry_after_s });
-        let denial = context.deny(DenialCode::TooManyAttempts).retry_after_s(retry_after_s);
-        return Ok(unchanged(Err(denial.into())));
+    if let Some((wait_ms, limit)) = wait(&charge, &before, context) {
+        if charge.codes > 0 || charge.recovery > 0 {
+            context.event(EventKind::VerificationFailed { reason: FailureReason::Locked });
+        }
+        return Ok(unchanged(Err(too_many(context, limit, wait_ms).into())));
     }
     let mut work = before.clone();
     charge.take(&mut work.buckets, context);
-    let told = context.events.len();
+    let told = std::mem::take(&mut context.told);
     let mut result = call.apply(&mut work, context);
+    // What a handler told has not happened where it was refused, or where there is nothing it happened to.
+    let is_undone = is_absent && !call.allows().creates;
+    let by_handler = std::mem::replace(&mut context.told, told);
     let change = match &mut result {
+        _ if is_undone => Change::None,
         Ok(_) => {
-            charge.give_back(&mut work.buckets, context.policy);
+            context.told.extend(by_handler);
+            charge.give_back(&mut work.buckets, context);
             match context.persist {
                 Persist::Delete => Change::Delete,
                 Persist::IfChanged if work == before => Change::None,
                 Persist::Always | Persist::IfChanged => Change::Write(work),
             }
         }
-        Err(refusal) => {
-            // What the handler told has not happened.
-            context.events.truncate(told);
-            failed(refusal, before, &charge, context)
+        Err(Refusal::Denied(denial)) if denial.keeps_change => {
+            context.told.extend(by_handler);
+            failed(denial, work, &charge, context)
         }
+        Err(Refusal::Denied(denial)) => {
+            context.told.events.extend(by_handler.events.into_iter().filter(|event| event.kind.is_of_limit()));
+            failed(denial, charged(before, &charge, context), &charge, context)
+        }
+        Err(Refusal::Error(_)) => Change::None,
     };
-    if is_absent && !call.allows().creates {
-        // There is nothing that anything could have been done to.
-        context.events.truncate(told);
-        return Ok(unchanged(result));
-    }
     Ok(Decision { result, change })
+}
+
+fn charged(mut before: Record, charge: &Charge, context: &Context<'_>) -> Record {
+    charge.take(&mut before.buckets, context);
+    before
+}
+
+/// The refusal of a spent budget, with its event.
+pub(super) fn too_many(context: &mut Context<'_>, limit: Limit, wait_ms: u64) -> Denial {
+    let retry_after_s = wait_ms.div_ceil(1_000);
+    context.event(EventKind::LimitReached { limit, retry_after_s });
+    context.deny(DenialCode::TooManyAttempts).retry_after_s(retry_after_s)
 }
 
 fn unchanged<R>(result: Result<R, Refusal>) -> Decision<R> {
@@ -141,24 +162,26 @@ fn judge_clock(record: &mut Record, context: &mut Context<'_>) {
     }
 }
 
-/// Reports a failed attempt; a counted one leaves its charge, and may make the first factor suspect or
-/// disable what was tested.
-fn failed(refusal: &mut Refusal, before: Record, charge: &Charge, context: &mut Context<'_>) -> Change {
-    let Refusal::Denied(denial) = refusal else { return Change::None };
+/// Tells the audit log why a code failed, which the caller is not told.
+fn report(denial: &mut Denial, context: &mut Context<'_>) {
     if let Some(reason) = denial.failure.take() {
         context.event(EventKind::VerificationFailed { reason });
     }
+}
+
+/// Reports a failed attempt, which leaves `record`, already charged: a counted one keeps its charge, and may
+/// make the first factor suspect or disable what was tested.
+fn failed(denial: &mut Denial, record: Record, charge: &Charge, context: &mut Context<'_>) -> Change {
+    report(denial, context);
     if !denial.counted || *charge == Charge::default() {
-        return Change::None;
+        return if denial.keeps_change { Change::Write(record) } else { Change::None };
     }
-    let mut record = before;
-    charge.take(&mut record.buckets, context);
     let record = charge.fail(record);
     if record.failures == SUSPECT_FAILURES {
         context.event(EventKind::FirstFactorSuspect);
     }
     for enrollment in
-        record.enrollments.iter().filter(|enrollment| charge.tested.contains(&enrollment.suffix))
+        record.all_enrollments().filter(|enrollment| charge.tested.contains(&enrollment.suffix))
     {
         if context.policy.disable_after == Some(enrollment.failures) {
             context.event(EventKind::AuthenticatorDisabled { authenticator: enrollment.authenticator_id() });
@@ -169,36 +192,48 @@ fn failed(refusal: &mut Refusal, before: Record, charge: &Charge, context: &mut 
 
 /// How long until the buckets hold the charge, and the list of spent tokens has room for the caller's; `None`
 /// where they do. Known before the code is looked at, so that right and wrong wait alike.
-fn wait_ms(charge: &Charge, record: &Record, context: &Context<'_>) -> Option<u64> {
+fn wait(charge: &Charge, record: &Record, context: &Context<'_>) -> Option<(u64, Limit)> {
     let mut buckets = record.buckets;
-    let parts = charge.parts(&mut buckets, context.policy).into_iter().flatten();
-    let waits_ms = parts.map(|(bucket, budget, attempts)| {
-        bucket.wait_ms(budget, attempts, context.now_ms).unwrap_or(u64::MAX)
+    let parts = charge.parts(&mut buckets, context).into_iter().flatten();
+    let waits = parts.map(|Part { bucket, budget, attempts, limit }| {
+        (bucket.wait_ms(budget, attempts, context.now_ms).unwrap_or(u64::MAX), limit)
     });
     let logs_in = matches!(context.token(), Some(Token { grant: Grant::Mfa(_), .. }));
-    let spends = logs_in && *charge != Charge::default();
-    let room_ms = if spends { record.spent_room_ms(context.now_ms) } else { 0 };
-    waits_ms.chain([room_ms]).max().filter(|wait_ms| *wait_ms > 0)
+    let room_ms = if logs_in && charge.spends_token { record.spent_room_ms(context.now_ms) } else { 0 };
+    let waits = waits.chain([(room_ms, Limit::Tokens)]).filter(|(wait_ms, _)| *wait_ms > 0);
+    waits.max_by_key(|(wait_ms, _)| *wait_ms)
+}
+
+/// A bucket that a charge draws on.
+struct Part<'a> {
+    bucket: &'a mut Bucket,
+    budget: Budget,
+    attempts: u32,
+    limit: Limit,
 }
 
 impl Charge {
-    /// The buckets that are charged, each with its budget and how many attempts.
-    fn parts<'a>(
-        &self,
-        buckets: &'a mut Buckets,
-        policy: &Policy,
-    ) -> [Option<(&'a mut Bucket, Budget, u32)>; 3] {
-        let budgets = &policy.budgets;
-        let codes = (self.codes > 0).then_some(self.codes);
+    /// The buckets that are charged.
+    fn parts<'a>(&self, buckets: &'a mut Buckets, context: &Context<'_>) -> [Option<Part<'a>>; 3] {
+        let budgets = &context.policy.budgets;
+        let part = |bucket, budget: Option<Budget>, attempts, limit| {
+            budget.filter(|_| attempts > 0).map(|budget| Part { bucket, budget, attempts, limit })
+        };
+        let (codes, slow) = if context.draws_on_reserved() {
+            let slow = (&mut buckets.reserved_slow, budgets.reserved_slow);
+            ((&mut buckets.reserved, Some(budgets.reserved)), slow)
+        } else {
+            ((&mut buckets.codes, Some(budgets.codes)), (&mut buckets.codes_slow, budgets.codes_slow))
+        };
         [
-            codes.map(|codes| (&mut buckets.codes, budgets.codes, codes)),
-            codes.zip(budgets.codes_slow).map(|(codes, slow)| (&mut buckets.codes_slow, slow, codes)),
-            (self.recovery > 0).then_some((&mut buckets.recovery, budgets.recovery, self.recovery)),
+            part(codes.0, codes.1, self.codes, Limit::Codes),
+            part(slow.0, slow.1, self.codes, Limit::Codes),
+            part(&mut buckets.recovery, Some(budgets.recovery), self.recovery, Limit::RecoveryCodes),
         ]
     }
 
     fn take(&self, buckets: &mut Buckets, context: &Context<'_>) {
-        for (bucket, budget, attempts) in self.parts(buckets, context.policy).into_iter().flatten() {
+        for Part { bucket, budget, attempts, .. } in self.parts(buckets, context).into_iter().flatten() {
             bucket.charge(budget, attempts, context.now_ms);
         }
     }
@@ -208,7 +243,7 @@ impl Charge {
     fn fail(&self, mut record: Record) -> Record {
         record.failures = record.failures.saturating_add(1);
         for enrollment in
-            record.enrollments.iter_mut().filter(|enrollment| self.tested.contains(&enrollment.suffix))
+            record.enrollments_mut().filter(|enrollment| self.tested.contains(&enrollment.suffix))
         {
             enrollment.failures = enrollment.failures.saturating_add(1);
         }
@@ -216,8 +251,8 @@ impl Charge {
     }
 
     /// Gives back what [`Charge::take`] took.
-    fn give_back(&self, buckets: &mut Buckets, policy: &Policy) {
-        for (bucket, budget, attempts) in self.parts(buckets, policy).into_iter().flatten() {
+    fn give_back(&self, buckets: &mut Buckets, context: &Context<'_>) {
+        for Part { bucket, budget, attempts, .. } in self.parts(buckets, context).into_iter().flatten() {
             bucket.give_back(budget, attempts);
         }
     }

@@ -1,20 +1,30 @@
 //! Takes over what a user has in another system. All of it or nothing.
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::{Deserialize, Serialize};
 
+use super::associate::{phone_factor, refuse_known};
+use super::emails::learn;
+use super::export::{INFO, key_bytes};
 use super::passed::establish;
 use super::rename_authenticator::check_name;
 use super::{Allows, Command};
 use crate::context::Context;
-use crate::crypto::secret::SecretString;
+use crate::crypto::recipient;
+use crate::crypto::secret::{Secret, SecretString};
 use crate::denial::DenialCode;
+use crate::destination::EmailAddress;
 use crate::event::EventKind;
-use crate::limits::{AUTHENTICATORS_MAX, OTP_ACTIVE_MAX, RECOVERY_CODES_MAX};
-use crate::otp::Seed;
+use crate::limits::{
+    AUTHENTICATORS_MAX, EXPORT_BYTES_MAX, IMPORT_FACTORS_MAX, OTP_ACTIVE_MAX, RECOVERY_CODES_MAX,
+};
+use crate::otp::migration::Migration;
 use crate::otp::uri::{Kind, OtpauthUri};
+use crate::otp::{Seed, Totp};
 use crate::record::Record;
 use crate::record::enrollment::{Enrollment, Factor, Moving, Otp};
 use crate::record::imported_hash::HashTemplate;
+use crate::record::portable::Portable;
 use crate::record::recovery::{HashedForm, RecoverySet, TypedRecoveryCode};
 use crate::reply::{Empty, Refusal};
 
@@ -28,6 +38,19 @@ const GUESS_BITS_MIN: u16 = 19;
 pub struct Import {
     /// One-time-password secrets.
     pub otp: Vec<ImportedOtp>,
+    /// Factors as Auth0's bulk import of users spells them.
+    pub mfa_factors: Vec<ImportedFactor>,
+    /// `otpauth-migration` URIs, as Google Authenticator exports them; every account in them is this user's.
+    pub migration: Vec<SecretString>,
+    /// What another engine's [`super::Export`] sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<SecretString>,
+    /// The X25519 secret key that the package was sealed to, 32 bytes in base64url without padding.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipient_key: Option<SecretString>,
+    /// What the other host calls the user, where that differs: a package of anybody else is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package_user: Option<String>,
     /// Recovery codes in plain text; they replace those that the user has here.
     pub recovery_codes: Vec<SecretString>,
     /// Recovery codes as PHC strings of Argon2, scrypt or PBKDF2, all with one salt and the same parameters.
@@ -49,6 +72,28 @@ pub struct ImportedOtp {
     pub name: Option<String>,
 }
 
+/// A factor in the form of Auth0's bulk import of users (its member `mfa_factors`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportedFactor {
+    /// `{"totp": {"secret": ".."}}`: SHA-1, 6 digits, 30 seconds.
+    Totp {
+        /// The secret in base32.
+        secret: SecretString,
+    },
+    /// `{"phone": {"value": "+4930.."}}`, in E.164.
+    Phone(ImportedValue),
+    /// `{"email": {"value": "ann@acme.example"}}`.
+    Email(ImportedValue),
+}
+
+/// The number or address of an [`ImportedFactor`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ImportedValue {
+    /// The number or address.
+    pub value: SecretString,
+}
+
 impl Command for Import {
     const NAME: &'static str = "import";
     const ALLOWS: Allows = Allows::HOST.creating();
@@ -56,32 +101,118 @@ impl Command for Import {
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<Empty, Refusal> {
         let codes = self.recovery_codes.len().saturating_add(self.recovery_code_hashes.len());
-        if self.otp.is_empty() && (codes == 0 || !record.is_established()) {
+        let brings_factor = !self.otp.is_empty()
+            || !self.mfa_factors.is_empty()
+            || !self.migration.is_empty()
+            || self.package.is_some();
+        if !brings_factor && (codes == 0 || !record.is_established()) {
             return Err(context.deny(DenialCode::MissingParameter("otp")).into());
         }
-        let recovery = if codes > 0 { Some(self.recovery_set(codes, record, context)?) } else { None };
-        let mut enrollments = Vec::new();
-        for imported in &self.otp {
-            enrollments.push(imported.enrollment(record, context)?);
-        }
-        for enrollment in enrollments {
-            refuse_known_secret(&enrollment, record, context)?;
-            context.event(EventKind::EnrollmentConfirmed { authenticator: enrollment.authenticator_id() });
-            record.enrollments.push(enrollment);
-        }
-        let active = record.enrollments.iter().filter(|enrollment| enrollment.otp().is_some()).count();
-        let all = record.enrollments.len().saturating_add(record.pending.len());
-        if active > OTP_ACTIVE_MAX || all >= AUTHENTICATORS_MAX {
+        let sizes = [self.otp.len(), self.mfa_factors.len(), self.migration.len()];
+        if sizes.into_iter().any(|size| size > IMPORT_FACTORS_MAX) {
             return Err(context.deny(DenialCode::TooManyAuthenticators).into());
+        }
+        let mut recovery = if codes > 0 { Some(self.recovery_set(codes, record, context)?) } else { None };
+        learn(record, context)?;
+        for imported in &self.otp {
+            let enrollment = imported.enrollment(record, context)?;
+            add(record, context, enrollment)?;
+        }
+        for imported in &self.mfa_factors {
+            let factor = imported.factor(record, context)?;
+            let fresh = record.fresh_suffix(&mut context.stream)?;
+            add(record, context, Enrollment::new(fresh, context.now_ms, factor))?;
+        }
+        self.add_migrated(record, context)?;
+        if let Some(package) = &self.package {
+            let from_package = self.add_package(package, record, context)?;
+            recovery = recovery.or(from_package);
         }
         if let Some(set) = recovery {
             record.recovery = Some(set);
             record.answers.clear();
         }
+        if record.otp_secrets() > OTP_ACTIVE_MAX || record.authenticators() > AUTHENTICATORS_MAX {
+            return Err(context.deny(DenialCode::TooManyAuthenticators).into());
+        }
         if !record.is_established() {
             establish(record, context.now_ms);
         }
         Ok(Empty {})
+    }
+}
+
+/// Makes what was imported an active enrollment, unless the user has it already.
+fn add(record: &mut Record, context: &mut Context<'_>, enrollment: Enrollment) -> Result<(), Refusal> {
+    refuse_known_secret(&enrollment, record, context)?;
+    refuse_known(record, context, &enrollment.factor)?;
+    context.event(EventKind::EnrollmentConfirmed { authenticator: enrollment.authenticator_id() });
+    record.enrollments.push(enrollment);
+    Ok(())
+}
+
+impl ImportedFactor {
+    fn factor(&self, record: &Record, context: &Context<'_>) -> Result<Factor, Refusal> {
+        match self {
+            ImportedFactor::Totp { secret } => {
+                let seed = Seed::from_base32(secret.expose());
+                let seed = seed.map_err(|error| invalid(context, &error.to_string()))?;
+                let Totp { algorithm, digits, period } = Totp::default();
+                let moving = Moving::Time { period, last_step: None };
+                Ok(Factor::Otp(Otp { seed, algorithm, digits, moving }))
+            }
+            ImportedFactor::Phone(ImportedValue { value }) => phone_factor(Some(value), record, context),
+            ImportedFactor::Email(ImportedValue { value }) => EmailAddress::parse(value.expose())
+                .map(Factor::Email)
+                .map_err(|_| context.deny(DenialCode::InvalidEmail).into()),
+        }
+    }
+}
+
+impl Import {
+    fn add_migrated(&self, record: &mut Record, context: &mut Context<'_>) -> Result<(), Refusal> {
+        for uri in &self.migration {
+            let migration =
+                Migration::parse(uri.expose()).map_err(|error| invalid(context, &error.to_string()))?;
+            for account in migration.accounts() {
+                let fresh = record.fresh_suffix(&mut context.stream)?;
+                add(record, context, Enrollment::new(fresh, context.now_ms, otp_factor(account)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what another engine exported, and returns its recovery codes.
+    fn add_package(
+        &self,
+        package: &SecretString,
+        record: &mut Record,
+        context: &mut Context<'_>,
+    ) -> Result<Option<RecoverySet>, Refusal> {
+        let key = self.recipient_key.as_ref();
+        let key = key.ok_or_else(|| context.deny(DenialCode::MissingParameter("recipient_key")))?;
+        let key = key_bytes(key.expose()).map(Secret::new);
+        let key = key.ok_or_else(|| invalid(context, "recipient_key is 32 bytes in base64url"))?;
+        let not_opened = || invalid(context, "package is none that was sealed to recipient_key");
+        let sealed = Some(package.expose()).filter(|text| text.len() <= EXPORT_BYTES_MAX);
+        let sealed = sealed.and_then(|text| Base64UrlUnpadded::decode_vec(text).ok());
+        let opened = sealed.and_then(|sealed| recipient::open(&key, INFO, &[], &sealed).ok());
+        let portable = opened.and_then(|opened| Portable::decode(&opened)).ok_or_else(not_opened)?;
+        let wanted = self.package_user.as_deref().unwrap_or(context.user.user());
+        if portable.user != wanted {
+            return Err(invalid(context, "package is of another user; package_user may name the one it is of"));
+        }
+        for mut enrollment in portable.enrollments {
+            if record.all_enrollments().any(|other| other.suffix == enrollment.suffix) {
+                return Err(invalid(context, "the user has what the package holds already"));
+            }
+            if let Some(push) = enrollment.push_mut() {
+                // Nothing here was shown the ticket of there.
+                push.ticket = context.stream.bytes()?;
+            }
+            add(record, context, enrollment)?;
+        }
+        Ok(portable.recovery.map(|set| set.kept_under(portable.mac_key)))
     }
 }
 
@@ -157,25 +288,19 @@ impl ImportedOtp {
         if let Some(name) = &self.name {
             check_name(name, context)?;
         }
-        let moving = match uri.kind() {
-            Kind::Totp { period } => Moving::Time { period, last_step: None },
-            Kind::Hotp { counter } => Moving::Counter { next: counter },
-        };
-        Ok(Enrollment {
-            suffix: record.fresh_suffix(&mut context.stream)?,
-            created_ms: context.now_ms,
-            last_used_ms: None,
-            weak_until_ms: None,
-            nickname: self.name.clone(),
-            failures: 0,
-            factor: Factor::Otp(Otp {
-                seed: uri.seed().clone(),
-                algorithm: uri.algorithm(),
-                digits: uri.digits(),
-                moving,
-            }),
-        })
+        let fresh = record.fresh_suffix(&mut context.stream)?;
+        let nickname = self.name.clone();
+        Ok(Enrollment { nickname, ..Enrollment::new(fresh, context.now_ms, otp_factor(&uri)) })
     }
+}
+
+fn otp_factor(uri: &OtpauthUri) -> Factor {
+    let moving = match uri.kind() {
+        Kind::Totp { period } => Moving::Time { period, last_step: None },
+        Kind::Hotp { counter } => Moving::Counter { next: counter },
+    };
+    let (algorithm, digits) = (uri.algorithm(), uri.digits());
+    Factor::Otp(Otp { seed: uri.seed().clone(), algorithm, digits, moving })
 }
 
 fn refuse_known_secret(
@@ -185,8 +310,7 @@ fn refuse_known_secret(
 ) -> Result<(), Refusal> {
     let seed = |enrollment: &Enrollment| enrollment.otp().map(|otp| otp.seed.clone());
     let wanted: Option<Seed> = seed(enrollment);
-    let known = record.enrollments.iter().chain(record.pending.iter().map(|pending| &pending.enrollment));
-    if known.into_iter().any(|other| seed(other) == wanted) {
+    if wanted.is_some() && record.all_enrollments().any(|other| seed(other) == wanted) {
         return Err(invalid(context, "the user has this secret already"));
     }
     Ok(())

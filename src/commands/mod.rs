@@ -3,35 +3,47 @@
 //! | command | by name, with body | who | HTTP endpoint (CONTRACT section 2) |
 //! | --- | --- | --- | --- |
 //! | [`Require`] | `require {device_token?}` | host | first factor on `/oauth/token` |
-//! | [`Associate`] | `associate {authenticator_types}` | `mfa_token` while not established; access `enroll` | `POST /mfa/associate` |
+//! | [`Associate`] | `associate {authenticator_types, oob_channels?, phone_number?, email?}` | `mfa_token` while not established; access `enroll` | `POST /mfa/associate` |
 //! | [`ListAuthenticators`] | `list_authenticators {}` | `mfa_token`; access `read:authenticators` | `GET /mfa/authenticators` |
 //! | [`Challenge`] | `challenge {challenge_type?, authenticator_id?}` | `mfa_token` | `POST /mfa/challenge` |
 //! | [`VerifyOtp`] | `verify_otp {otp, authenticator_id?}` | `mfa_token`; access `enroll` | `/oauth/token`, `mfa-otp` |
+//! | [`VerifyOob`] | `verify_oob {oob_code, binding_code?}` | `mfa_token`; access `enroll` | `/oauth/token`, `mfa-oob` |
 //! | [`VerifyRecoveryCode`] | `verify_recovery_code {recovery_code}` | `mfa_token` | `/oauth/token`, `mfa-recovery-code` |
 //! | [`RemoveAuthenticator`] | `remove_authenticator {authenticator_id}` | access `remove:authenticators`; host | `DELETE /mfa/authenticators/{id}` |
 //! | [`RenameAuthenticator`] | `rename_authenticator {authenticator_id, name}` | access `enroll`; host | |
+//! | [`ReplacePhone`] | `replace_phone {authenticator_id, phone_number, oob_channel?}` | access `enroll remove:authenticators`; host | |
 //! | [`RegenerateRecoveryCodes`] | `regenerate_recovery_codes {}` | host; access `enroll` where policy allows | `POST /api/v2/users/{id}/recovery-code-regeneration` |
+//! | [`EnrollPushDevice`] | `enroll_push_device {name, public_key, push_address, signature}` | ticket | ours |
+//! | [`AnswerPush`] | `answer_push {decision, number?, signature}` | transaction token | ours |
 //! | [`Describe`] | `describe {}` | host | `GET /api/v2/users/{id}/authentication-methods` |
-//! | [`Import`] | `import {otp, recovery_codes, ..}` | host | |
+//! | [`Import`] | `import {otp, mfa_factors, migration, package, recovery_codes, ..}` | host | |
+//! | [`Export`] | `export {recipient}` | host | |
 //! | [`Unlock`], [`ResetMfa`], [`RevokeTokens`], [`Erase`], [`Reseal`] | `unlock {}` and so on | host | |
 //!
 //! A command on a user of whom nothing is known changes nothing, but for [`Require`] and [`Import`].
 
+mod answer_push;
 mod associate;
 mod authenticators;
 mod challenge;
+mod emails;
+mod enroll_push_device;
 mod erase;
+mod export;
 mod import;
 mod kept_answer;
 mod passed;
 mod regenerate_recovery_codes;
 mod remove_authenticator;
 mod rename_authenticator;
+mod replace_phone;
 mod require;
 mod reseal;
 mod reset_mfa;
 mod revoke_tokens;
+mod sending;
 mod unlock;
+mod verify_oob;
 mod verify_otp;
 mod verify_recovery_code;
 
@@ -48,21 +60,26 @@ use crate::record::enrollment::Suffix;
 use crate::reply::{Refusal, Replied, Reply};
 use crate::token::Scopes;
 
-pub use associate::{Associate, Associated};
+pub use answer_push::{AnswerPush, PushDecision};
+pub use associate::{Associate, Associated, BindingMethod, OobAssociated, OtpAssociated, PushAssociated};
 pub use authenticators::{
-    AuthenticatorDetail, AuthenticatorView, Describe, Described, ListAuthenticators, Listed, Lock, Locks,
+    AuthenticatorDetail, AuthenticatorView, BrowserDetail, Describe, Described, ListAuthenticators, Listed, Lock, Locks,
 };
-pub use challenge::{Challenge, Challenged};
+pub use challenge::{Challenge, Challenged, OobChallenged};
+pub use enroll_push_device::{EnrollPushDevice, PushDeviceEnrolled};
 pub use erase::Erase;
-pub use import::{Import, ImportedOtp};
+pub use export::{Export, Exported};
+pub use import::{Import, ImportedFactor, ImportedOtp, ImportedValue};
 pub use regenerate_recovery_codes::{RecoveryCodes, RegenerateRecoveryCodes};
 pub use remove_authenticator::{RemoveAuthenticator, Removed};
 pub use rename_authenticator::RenameAuthenticator;
+pub use replace_phone::{PhoneReplaced, ReplacePhone};
 pub use require::{Require, RequireReply};
 pub use reseal::Reseal;
 pub use reset_mfa::ResetMfa;
 pub use revoke_tokens::RevokeTokens;
 pub use unlock::Unlock;
+pub use verify_oob::VerifyOob;
 pub use verify_otp::VerifyOtp;
 pub use verify_recovery_code::VerifyRecoveryCode;
 
@@ -111,17 +128,38 @@ pub struct Allows {
     pub mfa_token: bool,
     /// The bearer of an access token with these scopes.
     pub access: Option<Scopes>,
+    /// A push device, by what it was sent or shown.
+    pub device: Option<DeviceToken>,
     /// Whether it creates the record of a user of whom nothing is known.
     pub creates: bool,
     /// How its refusals are worded for the bearer of a token.
     pub surface: Surface,
 }
 
+/// What a push device presents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceToken {
+    /// The ticket of a QR code.
+    Ticket,
+    /// The transaction token of a push.
+    Transaction,
+}
+
 impl Allows {
-    const HOST: Self =
-        Self { host: true, mfa_token: false, access: None, creates: false, surface: Surface::Host };
-    const MFA_TOKEN: Self =
-        Self { host: false, mfa_token: true, access: None, creates: false, surface: Surface::Token };
+    const NOBODY: Self = Self {
+        host: false,
+        mfa_token: false,
+        access: None,
+        device: None,
+        creates: false,
+        surface: Surface::Host,
+    };
+    const HOST: Self = Self { host: true, ..Self::NOBODY };
+    const MFA_TOKEN: Self = Self { mfa_token: true, surface: Surface::Token, ..Self::NOBODY };
+
+    const fn device(token: DeviceToken) -> Self {
+        Self { device: Some(token), surface: Surface::Device, ..Self::NOBODY }
+    }
 
     const fn and_access(self, scopes: Scopes) -> Self {
         Self { access: Some(scopes), ..self }
@@ -145,6 +183,8 @@ pub struct Charge {
     pub recovery: u32,
     /// The enrollments whose codes are tested.
     pub tested: Vec<Suffix>,
+    /// Whether success uses up the caller's `mfa_token`.
+    pub spends_token: bool,
 }
 
 /// A command as the dispatcher sees it, whatever its answer is turned into.
@@ -221,11 +261,16 @@ commands![
     Associate,
     Challenge,
     VerifyOtp,
+    VerifyOob,
     VerifyRecoveryCode,
     RemoveAuthenticator,
     RenameAuthenticator,
+    ReplacePhone,
     RegenerateRecoveryCodes,
+    EnrollPushDevice,
+    AnswerPush,
     Import,
+    Export,
     Unlock,
     ResetMfa,
     RevokeTokens,
@@ -264,8 +309,13 @@ mod tests {
                 let host = if allows.host { " host" } else { "" };
                 let mfa = if allows.mfa_token { " mfa_token" } else { "" };
                 let access = allows.access.map(|scopes| format!(" access:{scopes}")).unwrap_or_default();
+                let device = match allows.device {
+                    None => "",
+                    Some(DeviceToken::Ticket) => " ticket",
+                    Some(DeviceToken::Transaction) => " transaction",
+                };
                 let creates = if allows.creates { " creates" } else { "" };
-                format!("{name}:{host}{mfa}{access}{creates}")
+                format!("{name}:{host}{mfa}{access}{device}{creates}")
             })
             .collect();
         assert_eq!(
@@ -277,11 +327,16 @@ mod tests {
                 "associate: mfa_token access:enroll",
                 "challenge: mfa_token",
                 "verify_otp: mfa_token access:enroll",
+                "verify_oob: mfa_token access:enroll",
                 "verify_recovery_code: mfa_token",
                 "remove_authenticator: host access:remove:authenticators",
                 "rename_authenticator: host access:enroll",
+                "replace_phone: host access:enroll remove:authenticators",
                 "regenerate_recovery_codes: host access:enroll",
+                "enroll_push_device: ticket",
+                "answer_push: transaction",
                 "import: host creates",
+                "export: host",
                 "unlock: host",
                 "reset_mfa: host",
                 "revoke_tokens: host",

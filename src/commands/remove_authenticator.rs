@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::denial::{DenialCode, Surface};
 use crate::event::EventKind;
 use crate::limits::EXCEPTED_MAX;
-use crate::record::enrollment::{AuthenticatorKind, Suffix};
+use crate::record::enrollment::{AuthenticatorKind, Enrollment, Suffix};
 use crate::record::{Life, Record, TokenMark};
 use crate::reply::{Outcome, Refusal, Reply};
 use crate::token::Scopes;
@@ -49,29 +49,29 @@ impl Command for RemoveAuthenticator {
         if kind == AuthenticatorKind::RecoveryCode && is_recovery {
             return Err(context.deny(DenialCode::NotRemovable).into());
         }
-        let pending =
-            record.pending.iter().position(|pending| pending.enrollment.has_id(&self.authenticator_id));
-        let active =
-            record.enrollments.iter().position(|enrollment| enrollment.has_id(&self.authenticator_id));
-        match (active, pending) {
-            (Some(at), _) => {
-                record.enrollments.remove(at);
-                end_tokens(record, context, &suffix);
-            }
-            (None, Some(at)) => {
-                record.pending.remove(at);
+        let has_id = |enrollment: &Enrollment| enrollment.has_id(&self.authenticator_id);
+        if record.emails.iter().any(|known| has_id(&known.enrollment)) {
+            return Err(context.deny(DenialCode::NotRemovable).into());
+        }
+        let pending = record.pending.iter().map(|pending| &pending.enrollment).find(|e| has_id(e));
+        let (active, pending) = (record.enrollments.iter().find(|e| has_id(e)), pending);
+        match (active.map(|e| e.suffix), pending.map(|e| e.suffix)) {
+            (Some(suffix), _) => remove_active(record, context, &suffix),
+            (None, Some(suffix)) => {
+                record.remove_pending(&suffix);
             }
             (None, None) => return Err(context.deny(DenialCode::UnknownAuthenticator).into()),
         }
-        record.answers.retain(|answer| answer.suffix != suffix);
         context.event(EventKind::EnrollmentRemoved { authenticator: self.authenticator_id.clone() });
         Ok(Removed {})
     }
 }
 
-/// What an active authenticator's removal ends. A user who removed the last one is not established any more;
-/// where the host did it, the user stays so, since a password alone must not enroll anew.
-fn end_tokens(record: &mut Record, context: &Context<'_>, suffix: &Suffix) {
+/// Takes out an active enrollment, both of its authenticators, and what it had earned. A user who removed the
+/// last one is not established any more; where the host did it, the user stays so, since a password alone must
+/// not enroll anew.
+pub(super) fn remove_active(record: &mut Record, context: &Context<'_>, suffix: &Suffix) {
+    record.remove_enrollment(suffix);
     let Some(token) = context.token() else {
         record.raise_epoch();
         return;

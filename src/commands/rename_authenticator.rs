@@ -39,7 +39,9 @@ impl Command for RenameAuthenticator {
             return Err(context.deny(DenialCode::UnknownAuthenticator).into());
         };
         enrollment.nickname = Some(self.name.clone());
-        Ok(AuthenticatorView::of(enrollment, context.is_usable(enrollment)))
+        let is_usable = context.is_usable(enrollment);
+        AuthenticatorView::of_id(enrollment, &self.authenticator_id, is_usable)
+            .ok_or_else(|| context.deny(DenialCode::UnknownAuthenticator).into())
     }
 }
 

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::passed::{challengeable, enrollable, has_live_recovery_code};
+use super::emails::{learn, must_be_passed};
+use super::passed::{challengeable, enrollable, has_live_recovery_code, usable_kinds};
 use super::{Allows, Command};
 use crate::context::Context;
 use crate::crypto::secret::SecretString;
+use crate::event::EventKind;
 use crate::policy::Enforcement;
 use crate::record::Record;
 use crate::record::enrollment::FactorKind;
@@ -16,7 +18,8 @@ use crate::token::MfaGrant;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Require {
-    /// The device token of a trusted browser. No browser is trusted yet: any token is as good as none.
+    /// The device token of a trusted browser, from [`crate::Granted::device_token`]. It skips the second factor
+    /// of an ordinary login; one that is not trusted any more is as good as none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device_token: Option<SecretString>,
 }
@@ -62,36 +65,64 @@ impl Command for Require {
     type Reply = RequireReply;
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<RequireReply, Refusal> {
-        let asked = context.caller.facts.mfa_audience;
-        if !record.is_established() {
-            if let Some(scopes) = asked {
-                // CONTRACT section 4, rule 3: nothing is enrolled, so a first factor can be.
-                let access = context.mint_access_token(record, None, Vec::new(), scopes, None)?;
-                return Ok(match context.policy.enforcement {
-                    Enforcement::Always => RequireReply::Enroll(access),
-                    Enforcement::WhenEnrolled => {
-                        RequireReply::NotRequired(NotRequired { access: Some(access) })
-                    }
-                });
-            }
-            if context.policy.enforcement == Enforcement::WhenEnrolled {
-                return Ok(RequireReply::NotRequired(NotRequired::default()));
-            }
+        let facts = &context.caller.facts;
+        let (asked, trust_browser) = (facts.mfa_audience, facts.trust_browser);
+        let is_demanded = context.caller.demands_factor();
+        let is_optional = context.policy.enforcement == Enforcement::WhenEnrolled && !is_demanded;
+        if !record.is_established() && is_optional && asked.is_none() {
+            return Ok(RequireReply::NotRequired(NotRequired::default()));
+        }
+        learn(record, context)?;
+        let reserved = self.is_of_trusted_browser(record, context);
+        if reserved && asked.is_none() && !is_demanded {
+            self.touch(record, context);
+            context.event(EventKind::BrowserRecognised);
+            return Ok(RequireReply::NotRequired(NotRequired::default()));
+        }
+        if let Some(scopes) = asked
+            && !record.is_established()
+            && !must_be_passed(record, context)
+        {
+            // CONTRACT section 4, rule 3: nothing is enrolled, so a first factor can be.
+            let access = context.mint_access_token(record, None, Vec::new(), scopes, None)?;
+            return Ok(match is_optional {
+                true => RequireReply::NotRequired(NotRequired { access: Some(access) }),
+                false => RequireReply::Enroll(access),
+            });
         }
         let requirements = requirements(record, context)?;
-        let transaction = context.caller.facts.transaction.clone();
-        let grant = MfaGrant { asked, may_enroll: false, transaction };
+        let facts = &context.caller.facts;
+        let (purpose, transaction) = (facts.purpose, facts.transaction.clone());
+        let grant = MfaGrant { asked, may_enroll: false, transaction, purpose, reserved, trust_browser };
         let mfa_token = context.mint_mfa_token(record, None, Vec::new(), grant, None)?;
         Ok(RequireReply::Required(MfaRequired::new(mfa_token, requirements)))
     }
 }
 
+impl Require {
+    /// Whether the caller's browser is one that is still trusted.
+    fn is_of_trusted_browser(&self, record: &mut Record, context: &Context<'_>) -> bool {
+        let trust = context.policy.trusted_browsers.filter(|_| record.is_established());
+        self.device_token
+            .as_ref()
+            .zip(trust)
+            .is_some_and(|(token, trust)| record.trusted_browser(token, trust, context.now_ms).is_some())
+    }
+
+    fn touch(&self, record: &mut Record, context: &Context<'_>) {
+        if let Some((token, trust)) = self.device_token.as_ref().zip(context.policy.trusted_browsers)
+            && let Some(browser) = record.trusted_browser(token, trust, context.now_ms)
+        {
+            browser.used_ms = browser.used_ms.max(context.now_ms);
+        }
+    }
+}
+
 fn requirements(record: &Record, context: &Context<'_>) -> Result<Requirements, Refusal> {
-    if !record.is_established() {
+    let mut kinds = usable_kinds(context.standing(record), context);
+    if !record.is_established() && kinds.is_empty() {
         return Ok(enrollable(context));
     }
-    let usable = record.enrollments.iter().filter(|enrollment| context.is_usable(enrollment));
-    let mut kinds: Vec<FactorKind> = usable.map(|enrollment| enrollment.factor_kind()).collect();
     if has_live_recovery_code(record, context) {
         kinds.push(FactorKind::RecoveryCode);
     }

@@ -26,6 +26,7 @@ impl Command for ResetMfa {
         record.pending.clear();
         record.recovery = None;
         record.answers.clear();
+        record.emails.clear();
         record.raise_epoch();
         context.event(EventKind::Reset);
         Ok(Empty {})

@@ -8,7 +8,7 @@ use crate::event::EventKind;
 use crate::record::Record;
 use crate::reply::{Empty, Refusal};
 
-/// Ends every token of the user, and what was begun with one.
+/// Ends every token of the user, and what was begun with one; forgets every trusted browser.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct RevokeTokens {}
 

@@ -8,7 +8,7 @@ use crate::event::EventKind;
 use crate::record::Record;
 use crate::reply::{Empty, Refusal};
 
-/// Fills the user's budgets of wrong codes. Each call adds a burst to what [`crate::Policy::odds`] counts,
+/// Fills the user's budgets of wrong codes and of messages, and ends a pause of pushes. Each call adds a burst to what [`crate::Policy::odds`] counts,
 /// and an authenticator that consecutive failures disabled stays so until it is enrolled anew.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Unlock {}
@@ -21,6 +21,7 @@ impl Command for Unlock {
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<Empty, Refusal> {
         let now_ms = context.now_ms;
         record.buckets.all_mut().into_iter().for_each(|bucket| bucket.refill(now_ms));
+        record.push_pause = None;
         context.event(EventKind::Unlocked);
         Ok(Empty {})
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::passed::{Passed, complete, confirm, mfa_grant};
+use super::passed::accept;
 use super::{Allows, Charge, Command};
 use crate::context::Context;
 use crate::crypto::secret::SecretString;
@@ -12,9 +12,10 @@ use crate::otp::code::{Code, parse_otp};
 use crate::otp::totp::{Match, Totp};
 use crate::otp::{Skew, hotp};
 use crate::record::Record;
-use crate::record::enrollment::{Enrollment, Moving, Otp, Suffix};
+use crate::record::enrollment::{AuthenticatorKind, Enrollment, Moving, Otp, Suffix};
+use crate::record::life_cycle::EnrollmentStage;
 use crate::reply::{Refusal, VerifyReply};
-use crate::token::{Grant, Method, Proof, Scopes};
+use crate::token::{Grant, Method, Scopes};
 
 /// Verifies a one-time password (CONTRACT section 2, `mfa-otp`).
 ///
@@ -44,7 +45,7 @@ impl Command for VerifyOtp {
         if tested.is_empty() {
             return Err(self.nothing_to_test(record, context));
         }
-        Ok(Charge { codes: u32::try_from(tested.len()).unwrap_or(u32::MAX), recovery: 0, tested })
+        Ok(Charge { codes: u32::try_from(tested.len()).unwrap_or(u32::MAX), recovery: 0, tested, spends_token: true })
     }
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<VerifyReply, Refusal> {
@@ -71,7 +72,7 @@ impl Command for VerifyOtp {
                 advance(record, suffix, *moving);
             }
         }
-        accept(record, context, suffix)
+        accept(record, context, suffix, Method::Otp)
     }
 }
 
@@ -89,14 +90,19 @@ impl VerifyOtp {
         let active = record.enrollments.iter().filter(move |enrollment| {
             logs_in && context.is_usable(enrollment) && !has_passed(&enrollment.suffix)
         });
+        // A pending push is confirmed by its device alone, which takes its one-time passwords with it.
         let pending = record
             .live_pending(context.now_ms)
             .filter(move |pending| token.is_some_and(|token| token.chain == pending.chain))
+            .filter(|pending| pending.stage() == EnrollmentStage::Pending)
             .map(|pending| &pending.enrollment);
         active
             .chain(pending)
             .filter(|enrollment| enrollment.otp().is_some())
-            .filter(|enrollment| self.authenticator_id.as_ref().is_none_or(|id| enrollment.has_id(id)))
+            .filter(|enrollment| {
+                let own = enrollment.authenticator(AuthenticatorKind::Totp);
+                self.authenticator_id.as_ref().is_none_or(|id| own.is_some_and(|own| own.is_named(id)))
+            })
     }
 
     fn nothing_to_test(&self, record: &Record, context: &Context<'_>) -> Refusal {
@@ -154,34 +160,6 @@ fn advance(record: &mut Record, suffix: &Suffix, moving: Moving) {
     {
         if let Some(otp) = enrollment.otp_mut() {
             otp.moving = moving;
-        }
-    }
-}
-
-/// The code is right: confirms what was pending, then logs in or says that it is confirmed.
-fn accept(record: &mut Record, context: &mut Context<'_>, suffix: &Suffix) -> Result<VerifyReply, Refusal> {
-    if record.enrollment(suffix).is_none() {
-        confirm(record, context, suffix)?;
-    }
-    let now_ms = context.now_ms;
-    let mut passed = None;
-    for enrollment in record.enrollments.iter_mut().filter(|enrollment| enrollment.suffix == *suffix) {
-        enrollment.failures = 0;
-        enrollment.last_used_ms = Some(now_ms);
-        passed = Some(Passed {
-            proof: Proof { suffix: *suffix, method: Method::Otp },
-            authenticator: enrollment.authenticator_id(),
-            weak_until_ms: enrollment.weak_until_ms,
-        });
-    }
-    let passed = passed.ok_or(crate::error::Error::Misuse("what was tested is gone"))?;
-    match context.token().map(|token| &token.grant) {
-        Some(Grant::Access(scopes)) => {
-            Ok(VerifyReply::Confirmed(context.same_access_token(record, *scopes, passed.proof)?))
-        }
-        _ => {
-            let (bearer, grant) = mfa_grant(context)?;
-            complete(record, context, bearer, grant, passed)
         }
     }
 }

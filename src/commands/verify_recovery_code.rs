@@ -39,7 +39,7 @@ impl Command for VerifyRecoveryCode {
             return Err(context.deny(DenialCode::NoRecoveryCode).into());
         }
         let is_weak = record.recovery.as_ref().is_some_and(|set| set.is_weak());
-        Ok(Charge { codes: u32::from(is_weak), recovery: 1, tested: Vec::new() })
+        Ok(Charge { codes: u32::from(is_weak), recovery: 1, tested: Vec::new(), spends_token: true })
     }
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<VerifyReply, Refusal> {

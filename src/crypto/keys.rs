@@ -5,6 +5,7 @@
 //! purpose.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aes_gcm_siv::aead::AeadInOut;
 use aes_gcm_siv::{Aes256GcmSiv, KeyInit, Nonce, Tag};
@@ -12,7 +13,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::secret::SecretBytes;
+use super::secret::{Secret, SecretBytes};
 use super::{frame_into, framed_len};
 use crate::error::{ConfigError, Error};
 use crate::limits::RING_KEYS_MAX;
@@ -33,6 +34,7 @@ pub type KeyId = u32;
 pub(crate) enum Purpose {
     Record,
     Token,
+    Limiter,
 }
 
 impl Purpose {
@@ -40,6 +42,7 @@ impl Purpose {
         match self {
             Purpose::Record => b"mfacore/record/0",
             Purpose::Token => b"mfacore/token/0",
+            Purpose::Limiter => b"mfacore/limiter/0",
         }
     }
 }
@@ -59,25 +62,37 @@ struct RootKey {
     id: KeyId,
     record: Aes256GcmSiv,
     token: Aes256GcmSiv,
+    limiter: Aes256GcmSiv,
 }
 
 impl RootKey {
     fn derive(id: KeyId, mut root: [u8; 32]) -> Result<Self, ConfigError> {
-        let weak = root.iter().all(|byte| Some(byte) == root.first());
+        let weak = is_one_byte_repeated(&root);
         let hkdf = Hkdf::<Sha256>::new(None, &root);
         root.zeroize();
         if weak {
             return Err(ConfigError::WeakKey(id));
         }
-        Ok(Self { id, record: derive(&hkdf, Purpose::Record), token: derive(&hkdf, Purpose::Token) })
+        Ok(Self {
+            id,
+            record: derive(&hkdf, Purpose::Record),
+            token: derive(&hkdf, Purpose::Token),
+            limiter: derive(&hkdf, Purpose::Limiter),
+        })
     }
 
     fn cipher(&self, purpose: Purpose) -> &Aes256GcmSiv {
         match purpose {
             Purpose::Record => &self.record,
             Purpose::Token => &self.token,
+            Purpose::Limiter => &self.limiter,
         }
     }
+}
+
+/// Whether a key is a buffer that was never filled.
+fn is_one_byte_repeated(key: &[u8; 32]) -> bool {
+    key.iter().all(|byte| Some(byte) == key.first())
 }
 
 fn derive(hkdf: &Hkdf<Sha256>, purpose: Purpose) -> Aes256GcmSiv {
@@ -94,6 +109,13 @@ fn derive(hkdf: &Hkdf<Sha256>, purpose: Purpose) -> Aes256GcmSiv {
 pub struct KeyRing {
     active: RootKey,
     retired: Vec<RootKey>,
+    naming: Option<Naming>,
+}
+
+/// What limiters are named and sealed under. It outlives every root key, so that no rotation touches them.
+pub(crate) struct Naming {
+    pub(crate) key: Secret<32>,
+    pub(crate) seals: Arc<KeyRing>,
 }
 
 impl fmt::Debug for KeyRing {
@@ -109,7 +131,7 @@ impl KeyRing {
     /// # Errors
     /// [`ConfigError::WeakKey`] where all bytes are the same, as in a buffer that was never filled.
     pub fn new(active: KeyId, root: [u8; 32]) -> Result<Self, ConfigError> {
-        Ok(Self { active: RootKey::derive(active, root)?, retired: Vec::new() })
+        Ok(Self { active: RootKey::derive(active, root)?, retired: Vec::new(), naming: None })
     }
 
     /// The same ring, which also opens what `id` has sealed.
@@ -127,6 +149,25 @@ impl KeyRing {
         }
         self.retired.push(key);
         Ok(self)
+    }
+
+    /// The same ring with the key that names the budgets which cross users: messages by destination, country
+    /// prefix and tenant. 32 bytes from the system's generator; give the same ones for ever, since under
+    /// another key every such budget is full again. Root keys are rotated without it.
+    ///
+    /// # Errors
+    /// [`ConfigError::WeakNamingKey`] where all bytes are the same, as in a buffer that was never filled.
+    pub fn with_naming_key(mut self, mut key: [u8; 32]) -> Result<Self, ConfigError> {
+        let seals = Self::new(0, key).map_err(|_| ConfigError::WeakNamingKey);
+        let naming = Secret::new(key);
+        key.zeroize();
+        self.naming = Some(Naming { key: naming, seals: Arc::new(seals?) });
+        Ok(self)
+    }
+
+    /// What limiters are named and sealed under, where the host gave it.
+    pub(crate) fn naming(&self) -> Option<&Naming> {
+        self.naming.as_ref()
     }
 
     /// The key that seals what is written now.
@@ -236,7 +277,9 @@ mod tests {
     fn keys_differ_by_purpose() {
         let ring = KeyRing::new(7, root(1)).unwrap();
         let sealed = seal(&ring, Purpose::Record);
-        assert_eq!(ring.open(Purpose::Token, 0, &[b"a", b"b"], &sealed).err(), Some(OpenError::Forged));
+        for other in [Purpose::Token, Purpose::Limiter] {
+            assert_eq!(ring.open(other, 0, &[b"a", b"b"], &sealed).err(), Some(OpenError::Forged));
+        }
         let zero = Aes256GcmSiv::new(&[0; 32].into());
         let mut body = sealed[18..sealed.len() - 16].to_vec();
         let tag = Tag::try_from(&sealed[sealed.len() - 16..]).unwrap();
@@ -278,5 +321,15 @@ mod tests {
         assert_eq!(KeyRing::new(1, [0; 32]).err(), Some(ConfigError::WeakKey(1)));
         let ring = KeyRing::new(1, root(1)).unwrap();
         assert_eq!(ring.with_retired(1, root(2)).err(), Some(ConfigError::DuplicateKey(1)));
+    }
+
+    #[test]
+    fn a_naming_key_is_kept_beside_the_ring_and_never_shown() {
+        let ring = KeyRing::new(1, root(1)).unwrap();
+        let shown = format!("{ring:?}");
+        let ring = ring.with_naming_key(root(9)).unwrap().with_retired(2, root(2)).unwrap();
+        assert!(ring.naming().unwrap().key == Secret::new(root(9)));
+        assert_eq!(format!("{ring:?}"), shown.replace("[]", "[2]"));
+        assert_eq!(ring.with_naming_key([7; 32]).err(), Some(ConfigError::WeakNamingKey));
     }
 }

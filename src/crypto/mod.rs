@@ -1,11 +1,9 @@
 //! Keys, message authentication, the operation's random stream, device signatures and sealing to a recipient,
 //! over RustCrypto's and dalek's primitives.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "push comes next"))]
 pub mod device_key;
 pub mod keys;
 pub(crate) mod mac;
-#[cfg_attr(not(test), expect(dead_code, reason = "the command export comes next"))]
 pub(crate) mod recipient;
 pub mod secret;
 pub(crate) mod stream;

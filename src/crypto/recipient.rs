@@ -85,7 +85,6 @@ fn seal_with(
 }
 
 /// Opens an envelope of [`seal_to`].
-#[cfg_attr(not(test), expect(dead_code, reason = "the engine only seals; whoever owns the key opens"))]
 pub(crate) fn open(
     recipient_secret: &Secret<32>,
     info: &[u8],

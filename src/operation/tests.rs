@@ -2,6 +2,7 @@
 
 mod counters;
 mod engine_histories;
+mod give_back;
 mod histories;
 mod model;
 mod ring;
@@ -9,9 +10,7 @@ mod ring;
 use super::*;
 use crate::denial::DenialCode;
 use crate::event::EventKind;
-use counters::{Counter, LIMITER, MAIN, Rule, Told, id, operation};
-
-const OTHER_LIMITER: &[u8] = b"other limiter";
+use counters::{Counter, LIMITER, MAIN, OTHER_LIMITER, Rule, Told, id, operation};
 
 fn failure() -> StoreError {
     StoreError::new("the disk is full")

@@ -16,7 +16,7 @@ use crate::crypto::secret::SecretString;
 use crate::limits::{LABEL_BYTES_MAX, PERIOD_S_MAX, PERIOD_S_MIN, URI_BYTES_MAX};
 
 /// All but the unreserved characters of RFC 3986 section 2.3.
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Why a text is no `otpauth` URI, or why values make none. Never carries the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -2,6 +2,7 @@
 
 use super::Policy;
 use crate::record::budget::Budget;
+use crate::record::enrollment::FactorKind;
 
 /// The bound on [`Odds::day`] that a policy needs `declare_odds` to pass: 1 in 5,000.
 pub const ODDS_PER_DAY_MAX: f64 = 1.0 / 5_000.0;
@@ -41,7 +42,8 @@ impl Policy {
     ///   one authenticator is right with p = 2 / 10^6.
     /// - A guess that is tested on k authenticators is right with 1 - (1 - p)^k, and charges k attempts; n attempts are
     ///   n / k guesses, and (1 - p)^k to the power n / k is (1 - p)^n. How many authenticators there are cancels out,
-    ///   except that a user with none cannot be guessed at.
+    ///   except that a user with none cannot be guessed at, unless policy sends codes. Of those one is live in a chain,
+    ///   so that a guess at it is right with 1 / 10^6, which p covers; a number on a device needs the device as well.
     /// - A budget gives its burst, and its refill for as long as it lasts: the codes budget 10 + 240 on the first day, the
     ///   slow one 50 + 2. The smaller binds: n = 52 on the first day, 50 + 730 = 780 in a year.
     /// - 1 - (1 - p)^52 is 1 in 9,615 and 1 - (1 - p)^780 is 1 in 641.
@@ -52,7 +54,8 @@ impl Policy {
     /// budgets; a set in which a guess is right more often than 1 in 2^19 is refused at import, so that p
     /// covers them where it is at least that.
     pub fn odds(&self, otp_authenticators: u8) -> Odds {
-        if otp_authenticators == 0 {
+        let sends_codes = self.allows(FactorKind::Phone) || self.allows(FactorKind::Email);
+        if otp_authenticators == 0 && !sends_codes {
             return Odds { day: 0.0, year: 0.0, day_with_device: 0.0, year_with_device: 0.0 };
         }
         let steps = f64::from(self.skew.back()) + 1.0 + f64::from(self.skew.forward());

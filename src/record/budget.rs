@@ -68,6 +68,18 @@ impl Bucket {
         self.owed_ms = self.owed_ms.saturating_sub(budget.refill_ms.saturating_mul(attempts.into()));
     }
 
+    /// Gives back an attempt that was charged when the stamp stood at `stamp_ms`, others' charges in between.
+    /// What refilled since may have been this charge's, so that it is not given back as well.
+    pub(crate) fn give_back_since(&mut self, budget: Budget, stamp_ms: u64) {
+        let refilled_ms = self.stamp_ms.saturating_sub(stamp_ms);
+        self.owed_ms = self.owed_ms.saturating_sub(budget.refill_ms.saturating_sub(refilled_ms));
+    }
+
+    /// The time that the bucket was last charged at.
+    pub(crate) fn stamp_ms(self) -> u64 {
+        self.stamp_ms
+    }
+
     /// Ends the wait of a stamp that lies ahead of `now_ms`, the level kept.
     pub(crate) fn restamp(&mut self, now_ms: u64) {
         self.stamp_ms = self.stamp_ms.min(now_ms);
@@ -102,17 +114,26 @@ pub(crate) struct Buckets {
     pub reserved: Bucket,
     /// The same, refilled slowly.
     pub reserved_slow: Bucket,
+    /// Text messages and calls sent.
+    pub phone_messages: Bucket,
+    /// E-mails sent.
+    pub emails: Bucket,
+    /// Pushes sent.
+    pub pushes: Bucket,
 }
 
 impl Buckets {
     /// Every bucket, in the order in which they are stored; a new one goes last.
-    pub(crate) fn all_mut(&mut self) -> [&mut Bucket; 5] {
+    pub(crate) fn all_mut(&mut self) -> [&mut Bucket; 8] {
         [
             &mut self.codes,
             &mut self.codes_slow,
             &mut self.recovery,
             &mut self.reserved,
             &mut self.reserved_slow,
+            &mut self.phone_messages,
+            &mut self.emails,
+            &mut self.pushes,
         ]
     }
 }
@@ -161,6 +182,22 @@ mod tests {
         assert_eq!(bucket, spent(4));
         bucket.give_back(BUDGET, 100);
         assert_eq!(bucket.left(BUDGET, NOW), 10);
+    }
+
+    /// A full budget refills nothing, so that without the charge less would have been refilled.
+    #[test]
+    fn gives_back_no_more_than_the_refill_has_left_of_a_charge() {
+        let mut bucket = spent(1);
+        let stamp_ms = bucket.stamp_ms();
+        bucket.charge(BUDGET, 1, NOW + 60_000);
+        bucket.give_back_since(BUDGET, stamp_ms);
+        let mut other = Bucket::default();
+        other.charge(BUDGET, 1, NOW + 60_000);
+        assert_eq!(bucket, other);
+        let mut bucket = spent(1);
+        bucket.charge(BUDGET, 1, NOW + 720_000);
+        bucket.give_back_since(BUDGET, stamp_ms);
+        assert_eq!(bucket.left(BUDGET, NOW + 720_000), 9);
     }
 
     #[test]

@@ -31,6 +31,13 @@ pub(crate) fn encode(record: &Record) -> Result<SecretBytes, Error> {
 
 /// Decodes a record, all of the bytes, and checks its invariants.
 pub(crate) fn decode(plaintext: &[u8]) -> Result<Record, Error> {
+    let record: Record = decode_all(plaintext)?;
+    record.check_invariants().map_err(|_| Error::Corrupt)?;
+    Ok(record)
+}
+
+/// Decodes all of the bytes of what names its oldest reader in its third field.
+pub(crate) fn decode_all<'b, T: Decode<'b, ()>>(plaintext: &'b [u8]) -> Result<T, Error> {
     // First of all, since what only a newer build knows would else look like damage.
     match reader_min(plaintext) {
         Ok(needed) if needed > FORMAT => return Err(Error::NewerFormat(needed)),
@@ -38,11 +45,11 @@ pub(crate) fn decode(plaintext: &[u8]) -> Result<Record, Error> {
         Err(_) => return Err(Error::Corrupt),
     }
     let mut decoder = Decoder::new(plaintext);
-    let record: Record = decoder.decode().map_err(|_| Error::Corrupt)?;
-    if decoder.position() != plaintext.len() || record.check_invariants().is_err() {
+    let decoded = decoder.decode().map_err(|_| Error::Corrupt)?;
+    if decoder.position() != plaintext.len() {
         return Err(Error::Corrupt);
     }
-    Ok(record)
+    Ok(decoded)
 }
 
 /// [`Record::reader_min`], the third field.
@@ -94,6 +101,33 @@ impl<'b, C> Decode<'b, C> for Buckets {
 }
 
 impl<C> CborLen<C> for Buckets {
+    fn cbor_len(&self, ctx: &mut C) -> usize {
+        let bytes = size_of::<Self>();
+        bytes.cbor_len(ctx).saturating_add(bytes)
+    }
+}
+
+/// One bucket alone is stored as it is among [`Buckets`].
+impl<C> Encode<C> for Bucket {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        e.bytes(self.to_bytes().as_flattened())?.ok()
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Bucket {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, DecodeError> {
+        match d.bytes()?.as_chunks::<8>() {
+            ([owed, stamp], []) => Ok(Self::from_bytes([*owed, *stamp])),
+            _ => Err(DecodeError::message("not a bucket of this format")),
+        }
+    }
+}
+
+impl<C> CborLen<C> for Bucket {
     fn cbor_len(&self, ctx: &mut C) -> usize {
         let bytes = size_of::<Self>();
         bytes.cbor_len(ctx).saturating_add(bytes)

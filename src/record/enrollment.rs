@@ -2,9 +2,13 @@
 //! together.
 
 use minicbor::{CborLen, Decode, Encode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::Id;
+use crate::crypto::device_key::DeviceKey;
+use crate::destination::{Channel, EmailAddress, PhoneNumber};
 use crate::otp::{Algorithm, Digits, Period, Seed};
+use crate::token::Method;
 
 /// The 16 letters behind `dev_` in an authenticator's id; they name the enrollment.
 pub(crate) type Suffix = [u8; 16];
@@ -17,14 +21,41 @@ pub(crate) const SUFFIX_LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijk
 pub(crate) enum AuthenticatorKind {
     /// One-time passwords.
     Totp,
+    /// Codes by text message.
+    Sms,
+    /// Codes by a call.
+    Voice,
+    /// Push notifications.
+    Push,
+    /// Codes by e-mail.
+    Email,
     /// A recovery code.
     RecoveryCode,
 }
 
+/// The contract's `authenticator_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthenticatorType {
+    /// One-time passwords.
+    Otp,
+    /// Out of band: what is sent to a phone, an address or a device.
+    Oob,
+    /// Recovery codes.
+    RecoveryCode,
+}
+
 impl AuthenticatorKind {
+    const ALL: [Self; 6] =
+        [Self::Totp, Self::Sms, Self::Voice, Self::Push, Self::Email, Self::RecoveryCode];
+
     fn prefix(self) -> &'static str {
         match self {
             AuthenticatorKind::Totp => "totp",
+            AuthenticatorKind::Sms => "sms",
+            AuthenticatorKind::Voice => "voice",
+            AuthenticatorKind::Push => "push",
+            AuthenticatorKind::Email => "email",
             AuthenticatorKind::RecoveryCode => "recovery-code",
         }
     }
@@ -39,21 +70,87 @@ impl AuthenticatorKind {
         let (prefix, rest) =
             id.split_once('|').or_else(|| id.split_once("%7C")).or_else(|| id.split_once("%7c"))?;
         let suffix: Suffix = rest.strip_prefix("dev_")?.as_bytes().try_into().ok()?;
-        let kind = [AuthenticatorKind::Totp, AuthenticatorKind::RecoveryCode]
-            .into_iter()
-            .find(|kind| kind.prefix() == prefix)?;
+        let kind = Self::ALL.into_iter().find(|kind| kind.prefix() == prefix)?;
         suffix.iter().all(u8::is_ascii_alphanumeric).then_some((kind, suffix))
+    }
+
+    /// The requirement type that it answers.
+    pub(crate) fn factor_kind(self) -> FactorKind {
+        match self {
+            AuthenticatorKind::Totp => FactorKind::Otp,
+            AuthenticatorKind::Sms | AuthenticatorKind::Voice => FactorKind::Phone,
+            AuthenticatorKind::Push => FactorKind::PushNotification,
+            AuthenticatorKind::Email => FactorKind::Email,
+            AuthenticatorKind::RecoveryCode => FactorKind::RecoveryCode,
+        }
+    }
+
+    /// The channel that its challenges go out on.
+    pub(crate) fn channel(self) -> Option<Channel> {
+        match self {
+            AuthenticatorKind::Sms => Some(Channel::Sms),
+            AuthenticatorKind::Voice => Some(Channel::Voice),
+            AuthenticatorKind::Push => Some(Channel::Push),
+            AuthenticatorKind::Email => Some(Channel::Email),
+            AuthenticatorKind::Totp | AuthenticatorKind::RecoveryCode => None,
+        }
+    }
+
+    /// The contract's `authenticator_type`.
+    pub(crate) fn authenticator_type(self) -> AuthenticatorType {
+        match self {
+            AuthenticatorKind::Totp => AuthenticatorType::Otp,
+            AuthenticatorKind::RecoveryCode => AuthenticatorType::RecoveryCode,
+            _ => AuthenticatorType::Oob,
+        }
+    }
+
+    /// What passing it proves.
+    pub(crate) fn method(self) -> Method {
+        match self {
+            AuthenticatorKind::Totp => Method::Otp,
+            AuthenticatorKind::Sms => Method::Sms,
+            AuthenticatorKind::Voice => Method::Voice,
+            AuthenticatorKind::Push => Method::Push,
+            AuthenticatorKind::Email => Method::Email,
+            AuthenticatorKind::RecoveryCode => Method::RecoveryCode,
+        }
+    }
+}
+
+impl From<Channel> for AuthenticatorKind {
+    fn from(channel: Channel) -> Self {
+        match channel {
+            Channel::Sms => AuthenticatorKind::Sms,
+            Channel::Voice => AuthenticatorKind::Voice,
+            Channel::Email => AuthenticatorKind::Email,
+            Channel::Push => AuthenticatorKind::Push,
+        }
     }
 }
 
 /// A kind of factor that policy can enable, as `mfa_requirements` names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FactorKind {
     /// One-time passwords.
     Otp,
+    /// Codes by text message or call.
+    Phone,
+    /// Push notifications, with a one-time-password authenticator in the same app.
+    PushNotification,
+    /// Codes by e-mail.
+    Email,
     /// Recovery codes.
     RecoveryCode,
+}
+
+impl FactorKind {
+    /// Whether a user without a factor is asked to enroll it (CONTRACT section 2: e-mail and recovery codes
+    /// are only ever challenged).
+    pub(crate) fn is_enrollable(self) -> bool {
+        matches!(self, FactorKind::Otp | FactorKind::Phone | FactorKind::PushNotification)
+    }
 }
 
 /// Something that a user enrolled.
@@ -82,12 +179,102 @@ pub(crate) struct Enrollment {
     pub factor: Factor,
 }
 
-/// What was enrolled.
+/// What was enrolled. Two authenticators of one enrollment are confirmed, limited and removed together
+/// because they are one thing.
 #[derive(Clone, PartialEq, Eq, Encode, Decode, CborLen)]
 pub(crate) enum Factor {
     /// One-time passwords by an app.
     #[n(0)]
     Otp(#[n(0)] Otp),
+    /// Codes to a telephone number.
+    #[n(1)]
+    Phone(#[n(0)] Phone),
+    /// Push notifications to an app, with one-time passwords of the same app.
+    #[n(2)]
+    Push(#[n(0)] Push),
+    /// Codes to an e-mail address.
+    #[n(3)]
+    Email(#[n(0)] EmailAddress),
+}
+
+/// A telephone: its authenticators share the suffix.
+#[derive(Clone, PartialEq, Eq, Encode, Decode, CborLen)]
+pub(crate) struct Phone {
+    #[n(0)]
+    pub number: PhoneNumber,
+    /// What policy enabled when it was enrolled.
+    #[n(1)]
+    pub channels: PhoneChannels,
+}
+
+/// The channels of a telephone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(index_only)]
+pub(crate) enum PhoneChannels {
+    #[n(0)]
+    Sms,
+    #[n(1)]
+    Voice,
+    #[n(2)]
+    Both,
+}
+
+impl PhoneChannels {
+    fn kinds(self) -> &'static [AuthenticatorKind] {
+        match self {
+            PhoneChannels::Sms => &[AuthenticatorKind::Sms],
+            PhoneChannels::Voice => &[AuthenticatorKind::Voice],
+            PhoneChannels::Both => &[AuthenticatorKind::Sms, AuthenticatorKind::Voice],
+        }
+    }
+}
+
+/// An app that is asked by push notifications, and computes one-time passwords.
+#[derive(Clone, PartialEq, Eq, Encode, Decode, CborLen)]
+pub(crate) struct Push {
+    /// Names its one-time-password authenticator.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub otp_suffix: Suffix,
+    /// Handed to the device that scans the ticket.
+    #[n(1)]
+    pub otp: Otp,
+    /// The id of the ticket that enrolls its one device.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub ticket: Id,
+    /// The device, once it scanned.
+    #[n(3)]
+    pub device: Option<Device>,
+}
+
+/// A device that answers pushes.
+#[derive(Clone, PartialEq, Eq, Encode, Decode, CborLen)]
+pub(crate) struct Device {
+    #[cbor(n(0), decode_with = "super::codec::known_variant")]
+    pub key: DeviceKey,
+    #[n(1)]
+    pub name: String,
+    /// Where the host's push service reaches it; opaque to the engine.
+    #[n(2)]
+    pub address: String,
+}
+
+/// One of an enrollment's authenticators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Authenticator {
+    pub(crate) kind: AuthenticatorKind,
+    pub(crate) suffix: Suffix,
+}
+
+impl Authenticator {
+    /// Its id (CONTRACT section 1).
+    pub(crate) fn id(self) -> String {
+        self.kind.id(&self.suffix)
+    }
+
+    /// Whether `id` names it, its bar raw or percent-encoded.
+    pub(crate) fn is_named(self, id: &str) -> bool {
+        AuthenticatorKind::parse(id) == Some((self.kind, self.suffix))
+    }
 }
 
 /// A one-time-password authenticator.
@@ -130,25 +317,64 @@ pub(crate) enum Moving {
 }
 
 impl Enrollment {
-    /// The id of its one authenticator.
-    pub(crate) fn authenticator_id(&self) -> String {
-        match self.factor {
-            Factor::Otp(_) => AuthenticatorKind::Totp.id(&self.suffix),
+    /// One that was just begun.
+    pub(crate) fn new(suffix: Suffix, now_ms: u64, factor: Factor) -> Self {
+        Self {
+            suffix,
+            created_ms: now_ms,
+            last_used_ms: None,
+            weak_until_ms: None,
+            nickname: None,
+            failures: 0,
+            factor,
         }
+    }
+
+    /// Its authenticators, the one that names the enrollment first.
+    pub(crate) fn authenticators(&self) -> impl Iterator<Item = Authenticator> {
+        let kinds: &[AuthenticatorKind] = match &self.factor {
+            Factor::Otp(_) => &[AuthenticatorKind::Totp],
+            Factor::Phone(phone) => phone.channels.kinds(),
+            Factor::Push(_) => &[AuthenticatorKind::Push, AuthenticatorKind::Totp],
+            Factor::Email(_) => &[AuthenticatorKind::Email],
+        };
+        kinds.iter().map(|kind| Authenticator { kind: *kind, suffix: self.suffix_of(*kind) })
+    }
+
+    fn suffix_of(&self, kind: AuthenticatorKind) -> Suffix {
+        match &self.factor {
+            Factor::Push(push) if kind == AuthenticatorKind::Totp => push.otp_suffix,
+            _ => self.suffix,
+        }
+    }
+
+    /// The id of the authenticator that names the enrollment.
+    pub(crate) fn authenticator_id(&self) -> String {
+        self.authenticators().next().map(Authenticator::id).unwrap_or_default()
+    }
+
+    /// The authenticator that `id` names, where it is one of its own.
+    pub(crate) fn find(&self, id: &str) -> Option<Authenticator> {
+        self.authenticators().find(|own| own.is_named(id))
     }
 
     /// Whether `id` names one of its authenticators.
     pub(crate) fn has_id(&self, id: &str) -> bool {
-        let kind = match self.factor {
-            Factor::Otp(_) => AuthenticatorKind::Totp,
-        };
-        AuthenticatorKind::parse(id) == Some((kind, self.suffix))
+        self.find(id).is_some()
     }
 
-    /// The kind that policy enables or not.
+    /// Its authenticator of this kind.
+    pub(crate) fn authenticator(&self, kind: AuthenticatorKind) -> Option<Authenticator> {
+        self.authenticators().find(|own| own.kind == kind)
+    }
+
+    /// The kind that policy enables or not, for the whole of it.
     pub(crate) fn factor_kind(&self) -> FactorKind {
         match self.factor {
             Factor::Otp(_) => FactorKind::Otp,
+            Factor::Phone(_) => FactorKind::Phone,
+            Factor::Push(_) => FactorKind::PushNotification,
+            Factor::Email(_) => FactorKind::Email,
         }
     }
 
@@ -156,6 +382,8 @@ impl Enrollment {
     pub(crate) fn otp(&self) -> Option<&Otp> {
         match &self.factor {
             Factor::Otp(otp) => Some(otp),
+            Factor::Push(push) => Some(&push.otp),
+            Factor::Phone(_) | Factor::Email(_) => None,
         }
     }
 
@@ -163,7 +391,29 @@ impl Enrollment {
     pub(crate) fn otp_mut(&mut self) -> Option<&mut Otp> {
         match &mut self.factor {
             Factor::Otp(otp) => Some(otp),
+            Factor::Push(push) => Some(&mut push.otp),
+            Factor::Phone(_) | Factor::Email(_) => None,
         }
+    }
+
+    /// Its telephone.
+    pub(crate) fn phone(&self) -> Option<&Phone> {
+        if let Factor::Phone(phone) = &self.factor { Some(phone) } else { None }
+    }
+
+    /// Its app.
+    pub(crate) fn push(&self) -> Option<&Push> {
+        if let Factor::Push(push) = &self.factor { Some(push) } else { None }
+    }
+
+    /// Its app.
+    pub(crate) fn push_mut(&mut self) -> Option<&mut Push> {
+        if let Factor::Push(push) = &mut self.factor { Some(push) } else { None }
+    }
+
+    /// Its address.
+    pub(crate) fn email(&self) -> Option<&EmailAddress> {
+        if let Factor::Email(address) = &self.factor { Some(address) } else { None }
     }
 }
 
@@ -174,13 +424,12 @@ mod tests {
     #[test]
     fn ids_round_trip_raw_and_percent_encoded() {
         let suffix = *b"abcdefgh01234567";
-        let id = AuthenticatorKind::Totp.id(&suffix);
-        assert_eq!(id, "totp|dev_abcdefgh01234567");
-        assert_eq!(AuthenticatorKind::parse(&id), Some((AuthenticatorKind::Totp, suffix)));
-        assert_eq!(
-            AuthenticatorKind::parse(&id.replace('|', "%7C")),
-            Some((AuthenticatorKind::Totp, suffix))
-        );
+        for kind in AuthenticatorKind::ALL {
+            let id = kind.id(&suffix);
+            assert_eq!(AuthenticatorKind::parse(&id), Some((kind, suffix)));
+            assert_eq!(AuthenticatorKind::parse(&id.replace('|', "%7C")), Some((kind, suffix)));
+        }
+        assert_eq!(AuthenticatorKind::Totp.id(&suffix), "totp|dev_abcdefgh01234567");
         for bad in [
             "",
             "totp",

@@ -1,9 +1,11 @@
 //! What holds of every record, checked after it is decoded and before it is encoded.
 
 use super::{Life, Record};
+use super::enrollment::Enrollment;
+use super::life_cycle::{ChallengeStage, EnrollmentStage};
 use crate::limits::{
-    AUTHENTICATORS_MAX, EXCEPTED_MAX, LOST_ANSWERS_MAX, NICKNAME_CHARS_MAX, NOW_MS_MAX, OPERATION_RING,
-    OTP_ACTIVE_MAX, PENDING_MAX, RECOVERY_CODES_MAX, SPENT_MAX,
+    AUTHENTICATORS_MAX, BROWSERS_MAX, CHALLENGES_MAX, EMAILS_KNOWN_MAX, EXCEPTED_MAX, LOST_ANSWERS_MAX,
+    NICKNAME_CHARS_MAX, NOW_MS_MAX, OTP_ACTIVE_MAX, PENDING_MAX, RECOVERY_CODES_MAX, SPENT_MAX,
 };
 
 /// A record that cannot be: the text names what is broken.
@@ -17,26 +19,51 @@ impl Record {
     /// # Errors
     /// [`InvariantError`], which names the first rule that does not hold.
     pub(crate) fn check_invariants(&self) -> Result<(), InvariantError> {
-        let ring = self.ring.entries();
-        let written = usize::try_from(self.sequence).unwrap_or(usize::MAX);
-        let enrollments =
-            || self.enrollments.iter().chain(self.pending.iter().map(|pending| &pending.enrollment));
+        let enrollments = || self.all_enrollments();
+        let authenticators: Vec<_> = enrollments().flat_map(Enrollment::authenticators).collect();
+        let secrets: Vec<_> = enrollments().filter_map(Enrollment::otp).map(|otp| &otp.seed).collect();
         let codes = self.recovery.as_ref().map_or(0, |set| set.left());
         let rules = [
-            (ring.len() == written.min(OPERATION_RING), "the operation ring does not match the sequence"),
-            (all_differ(ring.iter()), "an operation wrote twice"),
+            (self.ring.is_of(self.sequence), "the operation ring does not match the sequence"),
             (self.seen_ms < NOW_MS_MAX, "a time after 2200"),
             (
-                enrollments().count().saturating_add(codes.min(1)) <= AUTHENTICATORS_MAX,
+                self.authenticators() <= AUTHENTICATORS_MAX,
                 "too many authenticators",
             ),
             (self.pending.len() <= PENDING_MAX, "too many pending enrollments"),
-            (
-                self.enrollments.iter().filter_map(|e| e.otp()).count() <= OTP_ACTIVE_MAX,
-                "too many active secrets",
-            ),
+            (self.otp_secrets() <= OTP_ACTIVE_MAX, "too many active secrets"),
+            (all_differ(authenticators.iter()), "two authenticators with one id"),
             (all_differ(enrollments().map(|enrollment| &enrollment.suffix)), "two enrollments with one id"),
-            (all_differ(enrollments().filter_map(|e| e.otp()).map(|otp| &otp.seed)), "one secret twice"),
+            (all_differ(secrets.iter().copied()), "one secret twice"),
+            (
+                self.enrollments.iter().filter_map(Enrollment::push).all(|push| push.device.is_some()),
+                "an active push without a device",
+            ),
+            (self.emails.len() <= EMAILS_KNOWN_MAX, "too many verified addresses"),
+            (all_differ(self.emails.iter().map(|known| &known.enrollment.factor)), "one address twice"),
+            (self.emails.iter().all(|known| known.enrollment.email().is_some()), "no address"),
+            (self.challenges.len() <= CHALLENGES_MAX, "too many challenges"),
+            (all_differ(self.challenges.iter().map(|challenge| &challenge.id)), "two challenges with one id"),
+            (all_differ(self.challenges.iter().map(|challenge| &challenge.chain)), "two challenges of a chain"),
+            (
+                self.challenges.iter().all(|c| enrollments().any(|enrollment| enrollment.suffix == c.suffix)),
+                "a challenge of nothing",
+            ),
+            (
+                self.challenges.iter().all(|challenge| {
+                    challenge.stage() != ChallengeStage::ToBeScanned
+                        || self.pending.iter().any(|pending| {
+                            pending.enrollment.suffix == challenge.suffix
+                                && pending.stage() == EnrollmentStage::ToBeScanned
+                        })
+                }),
+                "a ticket that nothing waits for",
+            ),
+            (self.browsers.len() <= BROWSERS_MAX, "too many trusted browsers"),
+            (
+                self.browsers.iter().flat_map(|browser| &browser.proofs).all(|proof| proof.stands(self)),
+                "a trusted browser that nothing earned",
+            ),
             (
                 enrollments().all(|e| {
                     e.nickname.as_ref().is_none_or(|name| name.chars().count() <= NICKNAME_CHARS_MAX)
@@ -53,7 +80,10 @@ impl Record {
             ),
             (
                 !matches!(self.life, Life::Erased { .. })
-                    || (self.pending.is_empty() && self.answers.is_empty()),
+                    || (self.pending.is_empty()
+                        && self.answers.is_empty()
+                        && self.emails.is_empty()
+                        && self.push_pause.is_none()),
                 "an erased record that holds something",
             ),
             (
@@ -68,8 +98,17 @@ impl Record {
     }
 }
 
+impl Record {
+    /// Authenticators of the user, pending ones and the recovery code included (CONTRACT section 1).
+    pub(crate) fn authenticators(&self) -> usize {
+        let codes = self.recovery.as_ref().map_or(0, |set| set.left());
+        let enrolled = self.all_enrollments().flat_map(Enrollment::authenticators).count();
+        enrolled.saturating_add(codes.min(1))
+    }
+}
+
 /// Compares every pair: the lists are short, and secrets have an equality but no order.
-fn all_differ<'a, T: PartialEq + 'a>(items: impl Iterator<Item = &'a T> + Clone) -> bool {
+pub(super) fn all_differ<'a, T: PartialEq + 'a>(items: impl Iterator<Item = &'a T> + Clone) -> bool {
     items
         .clone()
         .enumerate()

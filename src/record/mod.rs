@@ -1,10 +1,16 @@
 //! Everything that the engine knows of one user.
 
+pub(crate) mod browser;
 pub(crate) mod budget;
+pub(crate) mod challenge;
 pub(crate) mod codec;
 pub(crate) mod enrollment;
 pub(crate) mod imported_hash;
 mod invariants;
+pub(crate) mod known_email;
+pub(crate) mod life_cycle;
+pub(crate) mod portable;
+pub(crate) mod push_pause;
 pub(crate) mod recovery;
 pub(crate) mod seal;
 
@@ -15,8 +21,13 @@ use crate::crypto::stream::Stream;
 use crate::error::Error;
 use crate::limits::{OPERATION_RING, SEEN_AHEAD_MS_MAX, SPENT_MAX};
 use crate::store::Version;
+use browser::TrustedBrowser;
 use budget::Buckets;
+use challenge::Challenge;
 use enrollment::{Enrollment, SUFFIX_LETTERS, Suffix};
+use known_email::KnownEmail;
+use life_cycle::EnrollmentStage;
+use push_pause::PushPause;
 use recovery::RecoverySet;
 
 /// Names a token, a chain of tokens or a record's incarnation.
@@ -73,6 +84,18 @@ pub struct Record {
     /// Answers kept for callers who may not have got them, oldest first.
     #[n(15)]
     pub(crate) answers: Vec<KeptAnswer>,
+    /// Out-of-band challenges that wait for their answer, oldest first.
+    #[n(16)]
+    pub(crate) challenges: Vec<Challenge>,
+    /// Browsers that may skip the second factor.
+    #[n(17)]
+    pub(crate) browsers: Vec<TrustedBrowser>,
+    /// Addresses that the host verified; authenticators without having been enrolled.
+    #[n(18)]
+    pub(crate) emails: Vec<KnownEmail>,
+    /// No push is sent for a while after the user denied one.
+    #[n(19)]
+    pub(crate) push_pause: Option<PushPause>,
 }
 
 impl std::fmt::Debug for Record {
@@ -117,6 +140,25 @@ pub(crate) struct Pending {
     /// The recovery codes that were shown with it; live once it is confirmed as the first.
     #[n(3)]
     pub(crate) recovery: Option<RecoverySet>,
+    /// The telephone that goes in the write that confirms this one.
+    #[n(4)]
+    pub(crate) replaces: Option<Replaced>,
+}
+
+/// The enrollment that another one replaces.
+#[derive(Clone, Copy, PartialEq, Eq, Encode, Decode, CborLen)]
+#[cbor(transparent)]
+pub(crate) struct Replaced(#[cbor(n(0), with = "minicbor::bytes")] pub(crate) Suffix);
+
+impl Pending {
+    /// Where it is in the life of an enrollment.
+    pub(crate) fn stage(&self) -> EnrollmentStage {
+        match self.enrollment.push() {
+            None => EnrollmentStage::Pending,
+            Some(push) if push.device.is_none() => EnrollmentStage::ToBeScanned,
+            Some(_) => EnrollmentStage::Scanned,
+        }
+    }
 }
 
 /// A token remembered until it expires.
@@ -166,6 +208,12 @@ impl OperationRing {
         Some(at.checked_sub(1).and_then(|before| self.0.get(before)).copied())
     }
 
+    /// Whether this is the ring of a record that was written `sequence` times, each time by another operation.
+    pub(crate) fn is_of(&self, sequence: u64) -> bool {
+        let written = usize::try_from(sequence).unwrap_or(usize::MAX);
+        self.0.len() == written.min(OPERATION_RING) && invariants::all_differ(self.0.iter())
+    }
+
     pub(crate) fn entries(&self) -> &[Version] {
         &self.0
     }
@@ -195,6 +243,10 @@ impl Record {
             spent: Vec::new(),
             excepted: Vec::new(),
             answers: Vec::new(),
+            challenges: Vec::new(),
+            browsers: Vec::new(),
+            emails: Vec::new(),
+            push_pause: None,
         })
     }
 
@@ -214,9 +266,28 @@ impl Record {
         self.seen_ms.saturating_sub(now_ms) > SEEN_AHEAD_MS_MAX
     }
 
-    /// Makes every older token dead.
+    /// Makes every older token dead, and what only a token reaches: challenges and trusted browsers.
     pub(crate) fn raise_epoch(&mut self) {
         self.epoch = self.epoch.saturating_add(1);
+        self.challenges.clear();
+        self.browsers.clear();
+    }
+
+    /// Takes out a confirmed enrollment, and what hangs on it: its challenges, the answers that showed it and
+    /// the browsers that it earned. The tokens that it earned are dead by its absence.
+    pub(crate) fn remove_enrollment(&mut self, suffix: &Suffix) {
+        self.enrollments.retain(|enrollment| enrollment.suffix != *suffix);
+        self.challenges.retain(|challenge| challenge.suffix != *suffix);
+        self.answers.retain(|answer| answer.suffix != *suffix);
+        self.browsers.retain(|browser| browser.proofs.iter().all(|proof| proof.suffix != *suffix));
+    }
+
+    /// Takes out a pending enrollment, with its challenge and the answer that showed it.
+    pub(crate) fn remove_pending(&mut self, suffix: &Suffix) -> Option<Pending> {
+        let at = self.pending.iter().position(|pending| pending.enrollment.suffix == *suffix)?;
+        self.challenges.retain(|challenge| challenge.suffix != *suffix);
+        self.answers.retain(|answer| answer.suffix != *suffix);
+        Some(self.pending.remove(at))
     }
 
     /// Stamps the record as written by `operation` and drops what has expired: the pending enrollments are
@@ -227,15 +298,34 @@ impl Record {
         self.spent.retain(|mark| mark.expires_ms > now_ms);
         self.excepted.retain(|mark| mark.expires_ms > now_ms);
         self.answers.retain(|answer| answer.expires_ms > now_ms);
+        self.challenges.retain(|challenge| challenge.expires_ms > now_ms);
         let expired = self.pending.extract_if(.., |pending| pending.expires_ms <= now_ms).collect();
         self.sequence = self.sequence.checked_add(1).ok_or(Error::Cap("sequence"))?;
         self.ring.push(operation);
         Ok(expired)
     }
 
-    /// The confirmed enrollment with this suffix.
+    /// The confirmed enrollment with this suffix, or the verified address.
     pub(crate) fn enrollment(&self, suffix: &Suffix) -> Option<&Enrollment> {
-        self.enrollments.iter().find(|enrollment| enrollment.suffix == *suffix)
+        let known = self.emails.iter().map(|known| &known.enrollment);
+        self.enrollments.iter().chain(known).find(|enrollment| enrollment.suffix == *suffix)
+    }
+
+    /// Every confirmed enrollment and verified address.
+    pub(crate) fn enrollments_mut(&mut self) -> impl Iterator<Item = &mut Enrollment> {
+        let Self { enrollments, emails, .. } = self;
+        enrollments.iter_mut().chain(emails.iter_mut().map(|known| &mut known.enrollment))
+    }
+
+    /// Active one-time-password secrets, those of push pairs included.
+    pub(crate) fn otp_secrets(&self) -> usize {
+        self.enrollments.iter().filter(|enrollment| enrollment.otp().is_some()).count()
+    }
+
+    /// Every enrollment: confirmed, pending, verified addresses.
+    pub(crate) fn all_enrollments(&self) -> impl Iterator<Item = &Enrollment> + Clone {
+        let pending = self.pending.iter().map(|pending| &pending.enrollment);
+        self.enrollments.iter().chain(pending).chain(self.emails.iter().map(|known| &known.enrollment))
     }
 
     /// Enrollments that wait for their first code and have not expired.
@@ -263,8 +353,8 @@ impl Record {
         loop {
             let text = stream.text(SUFFIX_LETTERS, size_of::<Suffix>())?;
             let suffix: Suffix = text.as_bytes().try_into().map_err(|_| Error::Cap("authenticator id"))?;
-            let taken = self.enrollments.iter().chain(self.pending.iter().map(|pending| &pending.enrollment));
-            if taken.map(|enrollment| enrollment.suffix).all(|other| other != suffix) {
+            let mut taken = self.all_enrollments().flat_map(Enrollment::authenticators);
+            if taken.all(|other| other.suffix != suffix) {
                 return Ok(suffix);
             }
         }

@@ -35,6 +35,9 @@ pub(crate) struct RecoverySet {
     codes: Vec<Code>,
     #[n(4)]
     imported: Option<ImportedCodes>,
+    /// The key of the record that the set was made in, where that was another engine's.
+    #[n(5)]
+    key: Option<Secret<32>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Encode, Decode, CborLen)]
@@ -118,7 +121,13 @@ pub(crate) struct Found {
 impl RecoverySet {
     /// An empty set.
     pub(crate) fn new(suffix: Suffix, now_ms: u64) -> Self {
-        Self { suffix, created_ms: now_ms, last_used_ms: None, codes: Vec::new(), imported: None }
+        Self { suffix, created_ms: now_ms, last_used_ms: None, codes: Vec::new(), imported: None, key: None }
+    }
+
+    /// The same set in a record with another key.
+    pub(crate) fn kept_under(mut self, key: Secret<32>) -> Self {
+        self.key = self.key.or(Some(key));
+        self
     }
 
     /// Makes a code, keeps its MAC, and returns it to be shown once.
@@ -202,6 +211,6 @@ impl RecoverySet {
     }
 
     fn mac(&self, key: &Secret<32>, code: &str) -> [u8; 32] {
-        mac::mac(key, "recovery code", &[&self.suffix, code.as_bytes()])
+        mac::mac(self.key.as_ref().unwrap_or(key), "recovery code", &[&self.suffix, code.as_bytes()])
     }
 }

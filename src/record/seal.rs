@@ -1,7 +1,7 @@
 //! A record at rest: sealed under the record key, bound to whose it is and to its version.
 
 use super::{Record, codec};
-use crate::crypto::keys::{ENVELOPE_BYTES, KeyId, KeyRing, OpenError, Purpose};
+use crate::crypto::keys::{ENVELOPE_BYTES, KeyId, KeyRing, OpenError, Opened, Purpose};
 use crate::error::Error;
 use crate::limits::RECORD_BYTES_MAX;
 use crate::store::{Loaded, Version};
@@ -19,16 +19,7 @@ pub(crate) struct OpenedRecord {
 /// # Errors
 /// [`Error::Corrupt`] for a record that was edited, cut, or moved from another user, tenant or version.
 pub(crate) fn open(ring: &KeyRing, user: &UserKey, loaded: &Loaded) -> Result<OpenedRecord, Error> {
-    if loaded.bytes.len() > RECORD_BYTES_MAX {
-        return Err(Error::Corrupt);
-    }
-    let opened = ring
-        .open(Purpose::Record, codec::FORMAT, &associated(user, &loaded.version), &loaded.bytes)
-        .map_err(|error| match error {
-            OpenError::Forged => Error::Corrupt,
-            OpenError::KeyMissing(id) => Error::KeyMissing(id),
-            OpenError::NewerFormat(format) => Error::NewerFormat(format),
-        })?;
+    let opened = open_stored(ring, Purpose::Record, &associated(user, &loaded.version), &loaded.bytes)?;
     let record = codec::decode(&opened.plaintext)?;
     if record.ring.last() != Some(loaded.version) {
         return Err(Error::Corrupt);
@@ -53,6 +44,26 @@ pub(crate) fn seal(
         return Err(Error::Cap("record bytes"));
     }
     Ok((version, ring.seal(Purpose::Record, format, nonce, &associated(user, &version), &plaintext)?))
+}
+
+/// Opens the envelope of something stored, in any format that this build reads.
+///
+/// # Errors
+/// [`Error::Corrupt`], [`Error::KeyMissing`], [`Error::NewerFormat`].
+pub(crate) fn open_stored(
+    ring: &KeyRing,
+    purpose: Purpose,
+    associated: &[&[u8]],
+    bytes: &[u8],
+) -> Result<Opened, Error> {
+    if bytes.len() > RECORD_BYTES_MAX {
+        return Err(Error::Corrupt);
+    }
+    ring.open(purpose, codec::FORMAT, associated, bytes).map_err(|error| match error {
+        OpenError::Forged => Error::Corrupt,
+        OpenError::KeyMissing(id) => Error::KeyMissing(id),
+        OpenError::NewerFormat(format) => Error::NewerFormat(format),
+    })
 }
 
 fn associated<'a>(user: &'a UserKey, version: &'a Version) -> [&'a [u8]; 5] {

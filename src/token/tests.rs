@@ -32,12 +32,21 @@ fn token(number: u64) -> Token {
             .map(|method| Proof { suffix: drawn(), method: *method })
             .collect(),
         weak_until_ms: some(drawn()).map(|bytes| u64::from(bytes[0])),
-        grant: match drawn()[0] % 2 {
+        grant: match drawn()[0] % 5 {
             0 => Grant::Access(Scopes(drawn()[0])),
+            1 => Grant::Oob,
+            2 => Grant::Ticket,
+            3 => Grant::Push(PushGrant {
+                transaction: some(drawn()).map(text),
+                reserved: drawn()[0] < 128,
+            }),
             _ => Grant::Mfa(MfaGrant {
                 asked: some(drawn()).map(|bytes| Scopes(bytes[0])),
                 may_enroll: drawn()[0] < 128,
                 transaction: some(drawn()).map(text),
+                purpose: if drawn()[0] < 128 { Purpose::LogIn } else { Purpose::StepUp },
+                reserved: drawn()[0] < 128,
+                trust_browser: drawn()[0] < 128,
             }),
         },
         ahead_ms: u64::from(drawn()[0]),
@@ -93,11 +102,11 @@ fn an_unknown_grant_or_method_is_refused() {
     other = whole.clone();
     other.proofs[0].method = Method::RecoveryCode;
     let method = one.iter().zip(&bytes(&other)).position(|(one, two)| one != two).unwrap();
-    for at in [grant, method] {
-        for unknown in 2..24 {
+    for (at, known) in [(grant, 5), (method, 6)] {
+        for unknown in known..24 {
             let mut edited = one.clone();
             edited[at] = unknown;
-            let sealed = keys().seal(Purpose::Token, FORMAT, [9; 12], &[b"token"], &edited).unwrap();
+            let sealed = keys().seal(KeyPurpose::Token, FORMAT, [9; 12], &[b"token"], &edited).unwrap();
             let text = Base64UrlUnpadded::encode_string(&sealed);
             assert!(Token::open(&keys(), &text, NOW).err() == Some(TokenError::Malformed), "{unknown}");
         }

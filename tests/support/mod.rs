@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod by_name;
+pub mod oob;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +28,7 @@ pub fn root(first: u8) -> [u8; 32] {
 }
 
 pub fn keys() -> KeyRing {
-    KeyRing::new(1, root(1)).unwrap()
+    KeyRing::new(1, root(1)).unwrap().with_naming_key(root(9)).unwrap()
 }
 
 pub fn engine(policy: Policy) -> Engine {
@@ -196,9 +197,10 @@ pub struct Phone {
 
 impl Phone {
     pub fn of(associated: &Associated) -> Self {
+        let app = associated.clone().into_otp().unwrap();
         Self {
-            seed: Seed::from_base32(associated.secret.expose()).unwrap(),
-            recovery_codes: associated.recovery_codes.clone().unwrap_or_default(),
+            seed: Seed::from_base32(app.secret.expose()).unwrap(),
+            recovery_codes: app.recovery_codes.unwrap_or_default(),
         }
     }
 

@@ -9,11 +9,19 @@ use crate::store::{Loaded, Version};
 
 pub(super) const MAIN: &[u8] = b"main";
 pub(super) const LIMITER: &[u8] = b"limiter";
+pub(super) const OTHER_LIMITER: &[u8] = b"other limiter";
 
 /// The id of an operation, and the version of what it writes.
 pub(super) fn id(number: u16) -> Version {
     let mut bytes = [0xA5; 16];
     bytes[..2].copy_from_slice(&number.to_be_bytes());
+    Version(bytes)
+}
+
+/// The id of what an operation of this number gives back with.
+pub(super) fn give_back_id(number: u16) -> Version {
+    let Version(mut bytes) = id(number);
+    bytes[15] = 0x5A;
     Version(bytes)
 }
 
@@ -30,6 +38,12 @@ impl Counter {
         let number = |at: usize| u64::from_be_bytes(numbers[at..at + 8].try_into().unwrap());
         let ring = ring.chunks(16).map(|entry| Version(entry.try_into().unwrap())).collect();
         Self { sequence: number(0), value: number(8), ring: OperationRing::from_entries(ring) }
+    }
+
+    /// The same with another value.
+    #[must_use]
+    pub(super) fn holding(self, value: u64) -> Self {
+        Self { value, ..self }
     }
 
     pub(super) fn loaded(&self) -> Loaded {
@@ -67,6 +81,10 @@ pub(super) enum Rule {
     TakeCounted,
     /// Adds one and answers nothing; with this much spent, refuses.
     Limit(u64),
+    /// Takes one off again, where the operation's charge is known to be in it.
+    GiveBack,
+    /// Adds one, behind one of the records that go first: the value chooses which.
+    Alternate,
     /// Deletes the record.
     Delete,
     /// Reads it.
@@ -81,7 +99,7 @@ pub(super) struct Told {
 }
 
 pub(super) struct CounterMachine {
-    id: Version,
+    number: u16,
     key: &'static [u8],
     rule: Rule,
     first: Vec<(&'static [u8], Rule)>,
@@ -90,8 +108,18 @@ pub(super) struct CounterMachine {
 
 /// An operation that does `rule` to [`MAIN`], after what `first` does to other records.
 pub(super) fn operation(number: u16, rule: Rule, first: &[(&'static [u8], Rule)]) -> Operation<Told> {
-    let machine = CounterMachine { id: id(number), key: MAIN, rule, first: first.to_vec(), opened: None };
-    Operation::new(id(number), Box::new(machine))
+    let machine = CounterMachine { number, key: MAIN, rule, first: first.to_vec(), opened: None };
+    Operation::new(Box::new(machine))
+}
+
+/// The records that go before an attempt by `rule` from this value.
+pub(super) fn first_of<T>(rule: Rule, value: u64, first: &[T]) -> &[T] {
+    let at = usize::try_from(value).unwrap() % first.len().max(1);
+    match rule {
+        Rule::Alternate => &first[at..=at],
+        Rule::Read => &[],
+        _ => first,
+    }
 }
 
 impl CounterMachine {
@@ -99,12 +127,13 @@ impl CounterMachine {
         let refused = Denial::new(DenialCode::InvalidOtp, Surface::Host);
         let told = Told { value: counter.value + 1, from };
         match self.rule {
-            Rule::Add => (true, Some(Ok(told))),
+            Rule::Add | Rule::Alternate => (true, Some(Ok(told))),
             Rule::Take | Rule::TakeCounted if counter.value == 0 => (true, Some(Ok(told))),
             Rule::Take => (false, Some(Err(refused))),
             Rule::TakeCounted => (true, Some(Err(refused.counted()))),
             Rule::Limit(limit) if counter.value < limit => (true, None),
             Rule::Limit(_) => (false, Some(Err(Denial::new(DenialCode::TooManyAttempts, Surface::Host)))),
+            Rule::GiveBack => (counter.ring.find(id(self.number)).is_some(), None),
             Rule::Delete => (true, Some(Ok(told))),
             Rule::Read => (false, Some(Ok(Told { value: counter.value, from }))),
         }
@@ -116,6 +145,10 @@ impl Machine<Told> for CounterMachine {
         self.key
     }
 
+    fn id(&self) -> Version {
+        if self.rule == Rule::GiveBack { give_back_id(self.number) } else { id(self.number) }
+    }
+
     fn open(&mut self, found: &Loaded) -> Result<Opened<'_>, Error> {
         let counter = self.opened.insert(Counter::decode(found));
         Ok(Opened { sequence: counter.sequence, ring: &counter.ring })
@@ -125,9 +158,13 @@ impl Machine<Told> for CounterMachine {
         let mut counter = self.opened.take().filter(|_| loaded.is_some()).unwrap_or_default();
         let (writes, result) = self.decide(&counter, loaded);
         let mut write = None;
+        let first = first_of(self.rule, counter.value, &self.first);
         if writes {
-            counter.value += 1;
-            counter = counter.written(self.id);
+            counter.value = match self.rule {
+                Rule::GiveBack => counter.value - 1,
+                _ => counter.value + 1,
+            };
+            counter = counter.written(Machine::<Told>::id(self));
             let Loaded { version, bytes } = counter.loaded();
             write = Some(match self.rule {
                 Rule::Delete => NewRecord::Delete,
@@ -136,11 +173,23 @@ impl Machine<Told> for CounterMachine {
         }
         let sequence = counter.sequence;
         let answer =
-            result.map(|result| Answer { result: result.map_err(Into::into), events: Vec::new(), sequence });
+            result.map(|result| Answer { result: result.map_err(Into::into), events: Vec::new(), deliveries: Vec::new(), sequence });
         let machine = |(key, rule): &(&'static [u8], Rule)| -> Box<dyn Machine<Told>> {
-            Box::new(CounterMachine { id: self.id, key, rule: *rule, first: Vec::new(), opened: None })
+            Box::new(CounterMachine {
+                number: self.number,
+                key,
+                rule: *rule,
+                first: Vec::new(),
+                opened: None,
+            })
         };
-        Ok(Attempt { write, answer, first: self.first.iter().map(machine).collect() })
+        Ok(Attempt { write, answer, first: first.iter().map(machine).collect() })
+    }
+
+    fn give_back(&self) -> Option<Box<dyn Machine<Told>>> {
+        let Rule::Limit(_) = self.rule else { return None };
+        let (number, key) = (self.number, self.key);
+        Some(Box::new(CounterMachine { number, key, rule: Rule::GiveBack, first: Vec::new(), opened: None }))
     }
 
     fn events_of(&self, error: &Error) -> Vec<Event> {

@@ -62,7 +62,7 @@ enum Fault {
     Late,
     /// A state from so long before.
     Older(usize),
-    /// This, and the same for every like call of this client from now on.
+    /// This, and the same for every like call of this client for this key from now on.
     Outage(&'static Fault),
 }
 
@@ -72,6 +72,8 @@ pub(super) struct Landed {
     pub(super) by: usize,
     pub(super) key: Vec<u8>,
     pub(super) over: Option<Version>,
+    /// What it left; `None`: nothing.
+    pub(super) version: Option<Version>,
 }
 
 struct Late {
@@ -81,11 +83,21 @@ struct Late {
     new: Option<Loaded>,
 }
 
+/// What answers every like call for a key.
+struct Lasting {
+    key: Vec<u8>,
+    fault: Fault,
+}
+
+fn lasting(of: &Option<Lasting>, key: &[u8]) -> Option<Fault> {
+    of.as_ref().filter(|lasting| lasting.key == key).map(|lasting| lasting.fault)
+}
+
 struct Client<R> {
     operation: Option<Operation<R>>,
     finished: Option<Finished<R>>,
-    loads: Option<Fault>,
-    swaps: Option<Fault>,
+    loads: Option<Lasting>,
+    swaps: Option<Lasting>,
     steps: u32,
 }
 
@@ -94,6 +106,8 @@ pub(super) struct Ended<R> {
     pub(super) finished: [Finished<R>; 2],
     pub(super) landed: Vec<Landed>,
     pub(super) states: States,
+    /// The key for which a client's store failed for good.
+    pub(super) outages: [Option<Vec<u8>>; 2],
 }
 
 impl<R> Ended<R> {
@@ -176,8 +190,11 @@ impl<R> History<'_, R> {
         while !self.late.is_empty() {
             self.arrive(0);
         }
-        let finished = self.clients.map(|client| client.finished.unwrap());
-        Ended { finished, landed: self.landed, states: self.states }
+        let [one, two] = self.clients;
+        let outages = [&one, &two]
+            .map(|client| client.loads.as_ref().or(client.swaps.as_ref()).map(|outage| outage.key.clone()));
+        let finished = [one, two].map(|client| client.finished.unwrap());
+        Ended { finished, landed: self.landed, states: self.states, outages }
     }
 
     /// Does and answers what a client asks for. Without `may_fail` the store is a good one.
@@ -233,12 +250,12 @@ impl<R> History<'_, R> {
         if is_there(&1) {
             faults.push(Fault::Outage(&Fault::Older(1)));
         }
-        let lasting = self.clients[who].loads;
+        let lasting = lasting(&self.clients[who].loads, key);
         let fault = lasting.or_else(|| self.choose_fault(&faults, may_fail));
         match fault {
             None => Ok(self.now(key).cloned()),
-            Some(Fault::Outage(lasting)) => {
-                self.clients[who].loads = Some(*lasting);
+            Some(Fault::Outage(fault)) => {
+                self.clients[who].loads = Some(Lasting { key: key.to_vec(), fault: *fault });
                 self.load(who, key, false)
             }
             Some(Fault::Older(back)) => Ok(self.states[key].iter().nth_back(back).cloned().flatten()),
@@ -259,15 +276,15 @@ impl<R> History<'_, R> {
                 faults.extend([Lie::Failed, Lie::Conflict].map(Fault::Overwritten));
             }
         }
-        let lasting = self.clients[who].swaps;
+        let lasting = lasting(&self.clients[who].swaps, &write.key);
         match lasting.or_else(|| self.choose_fault(&faults, may_fail)) {
             None if self.fits(&write) => {
                 self.land(write);
                 Ok(Swapped::Committed)
             }
             None => Ok(Swapped::Conflict),
-            Some(Fault::Outage(lasting)) => {
-                self.clients[who].swaps = Some(*lasting);
+            Some(Fault::Outage(fault)) => {
+                self.clients[who].swaps = Some(Lasting { key: write.key.clone(), fault: *fault });
                 self.swap(who, write, false)
             }
             Some(Fault::Landed(lie)) => {
@@ -327,8 +344,9 @@ impl<R> History<'_, R> {
 
     fn land(&mut self, write: Late) {
         let Late { by, key, expected: over, new } = write;
+        let version = new.as_ref().map(|loaded| loaded.version);
         self.states.entry(key.clone()).or_default().push(new);
-        self.landed.push(Landed { by, key, over });
+        self.landed.push(Landed { by, key, over, version });
     }
 }
 

@@ -1,19 +1,43 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::crypto::secret::Secret;
+use crate::crypto::device_key::PublicKey;
+use crate::crypto::secret::{Secret, SecretString};
 use crate::crypto::stream::Stream;
-use crate::limits::{EXCEPTED_MAX, LOST_ANSWERS_MAX, OTP_ACTIVE_MAX, PENDING_MAX, SEED_BYTES_MAX, SPENT_MAX};
+use crate::destination::{Channel, EmailAddress, PhoneNumber};
+use crate::limits::{
+    BROWSERS_MAX, CHALLENGES_MAX, EMAILS_KNOWN_MAX, EXCEPTED_MAX, LOST_ANSWERS_MAX, OTP_ACTIVE_MAX,
+    PENDING_MAX, SEED_BYTES_MAX, SPENT_MAX,
+};
 use crate::otp::{Algorithm, Digits, Period, Seed};
 use crate::record::budget::Budget;
-use crate::record::enrollment::{Enrollment, Factor, Moving, Otp, Suffix};
+use crate::record::challenge::{Awaited, Challenge, NumberMac};
+use crate::record::enrollment::{
+    Device, Enrollment, Factor, Moving, Otp, Phone, PhoneChannels, Push, Suffix,
+};
 use crate::record::imported_hash::HashTemplate;
 use crate::record::recovery::{HashedForm, RecoverySet, TypedRecoveryCode};
-use crate::record::{KeptAnswer, Life, Pending, TokenMark};
+use crate::record::known_email::KnownEmail;
+use crate::record::push_pause::PushPause;
+use crate::record::{KeptAnswer, Life, Pending, Replaced, TokenMark};
+use crate::token::{Method, Proof};
 
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512];
 const FORMS: [HashedForm; 3] = [HashedForm::AsTyped, HashedForm::Upper, HashedForm::Lower];
 const HASH: &str = "$pbkdf2-sha256$i=1000$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+const CHANNELS: [PhoneChannels; 3] = [PhoneChannels::Sms, PhoneChannels::Voice, PhoneChannels::Both];
+
+fn address(number: usize) -> EmailAddress {
+    EmailAddress::parse(&format!("ann{number}@acme.example")).unwrap()
+}
+
+/// The first key of RFC 8032 section 7.1.
+fn device() -> Device {
+    let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned();
+    let key = PublicKey { kty: "OKP".to_owned(), crv: "Ed25519".to_owned(), x, y: None };
+    Device { key: (&key).try_into().unwrap(), name: "phone".to_owned(), address: "push:1".to_owned() }
+}
 
 fn suffix(number: usize) -> Suffix {
     format!("{number:016}").into_bytes().try_into().unwrap()
@@ -58,6 +82,7 @@ impl Draw {
         };
         let algorithm = ALGORITHMS[self.below(3)];
         let digits = Digits::new(6 + u8::try_from(self.below(3)).unwrap()).unwrap();
+        let otp = Otp { seed: Seed::new(seed).unwrap(), algorithm, digits, moving };
         Enrollment {
             suffix: suffix(index),
             created_ms: self.number(),
@@ -65,7 +90,46 @@ impl Draw {
             weak_until_ms: self.maybe(Self::number),
             nickname: self.maybe(|draw| "é".repeat(draw.below(65))),
             failures: u32::from_be_bytes(self.bytes()),
-            factor: Factor::Otp(Otp { seed: Seed::new(seed).unwrap(), algorithm, digits, moving }),
+            factor: match self.below(4) {
+                0 => Factor::Phone(Phone {
+                    number: PhoneNumber::parse(&format!("+49301234{index:03}")).unwrap(),
+                    channels: CHANNELS[self.below(3)],
+                }),
+                1 => Factor::Email(address(index)),
+                2 => Factor::Push(Push {
+                    otp_suffix: suffix(50 + index),
+                    otp,
+                    ticket: self.bytes(),
+                    device: Some(device()),
+                }),
+                _ => Factor::Otp(otp),
+            },
+        }
+    }
+
+    fn otp_enrollment(&mut self, index: usize) -> Enrollment {
+        loop {
+            let drawn = self.enrollment(index);
+            if matches!(drawn.factor, Factor::Otp(_)) {
+                return drawn;
+            }
+        }
+    }
+
+    fn challenge(&mut self, of: Suffix) -> Challenge {
+        Challenge {
+            id: self.bytes(),
+            chain: self.bytes(),
+            suffix: of,
+            expires_ms: self.number(),
+            awaited: match self.below(4) {
+                0 => Awaited::Code { mac: self.bytes(), channel: [Channel::Sms, Channel::Email][self.below(2)] },
+                1 => Awaited::Push(
+                    self.maybe(|draw| NumberMac::new(&Secret::new([3; 32]), &draw.bytes(), "07")),
+                ),
+                2 => Awaited::PollAfterApproval,
+                _ => Awaited::Nothing,
+            },
         }
     }
 
@@ -117,7 +181,24 @@ impl Draw {
             chain: draw.bytes(),
             expires_ms: draw.number(),
             recovery: draw.maybe(Self::recovery).filter(|_| !is_established),
+            replaces: draw.maybe(|_| Replaced(suffix(3))),
         });
+        record.emails = self.list(EMAILS_KNOWN_MAX, |draw, index| {
+            let enrollment = Enrollment::new(suffix(30 + index), draw.number(), Factor::Email(address(index)));
+            KnownEmail { enrollment, active_from_ms: draw.maybe(Self::number) }
+        });
+        let first = record.all_enrollments().next().map(|enrollment| enrollment.suffix);
+        if let Some(of) = first {
+            record.challenges = self.list(CHALLENGES_MAX, |draw, _| draw.challenge(of));
+        }
+        if let Some(of) = record.enrollments.first().map(|enrollment| enrollment.suffix) {
+            for _ in 0..self.below(BROWSERS_MAX + 1) {
+                let proofs = vec![Proof { suffix: of, method: Method::Otp }];
+                let token = SecretString::from(self.number().to_string());
+                record.trust_browser(&token, proofs, self.number());
+            }
+        }
+        record.push_pause = self.maybe(|draw| PushPause::after(None, draw.number()));
         record.answers = self.list(LOST_ANSWERS_MAX, |draw, _| KeptAnswer {
             tag: draw.bytes(),
             expires_ms: draw.number(),
@@ -139,9 +220,9 @@ fn full() -> Record {
     let mut draw = draw(0);
     let mut record = Record::new(&mut draw.0).unwrap();
     record.life = Life::Established { since_ms: 5 };
-    let mut one = draw.enrollment(0);
+    let mut one = draw.otp_enrollment(0);
     one.nickname = Some("phone".to_owned());
-    let mut two = draw.enrollment(1);
+    let mut two = draw.otp_enrollment(1);
     for (enrollment, moving) in [
         (&mut one, Moving::Time { period: Period::default(), last_step: Some(9) }),
         (&mut two, Moving::Counter { next: 9 }),
@@ -149,8 +230,8 @@ fn full() -> Record {
         enrollment.otp_mut().unwrap().moving = moving;
     }
     record.enrollments = vec![one, two];
-    let (enrollment, chain) = (draw.enrollment(2), [4; 16]);
-    record.pending = vec![Pending { enrollment, chain, expires_ms: 5, recovery: None }];
+    let (enrollment, chain) = (draw.otp_enrollment(2), [4; 16]);
+    record.pending = vec![Pending { enrollment, chain, expires_ms: 5, recovery: None, replaces: None }];
     let mut codes = RecoverySet::new(suffix(99), 5);
     let (template, hash) = HashTemplate::split(HASH).unwrap();
     codes.add_hashes(template, vec![hash], HashedForm::Lower, 40);

@@ -1,0 +1,169 @@
+//! Messages, e-mails and pushes: what the host delivers, and the devices that answer.
+
+use mfacore::commands::{
+    Associate, Associated, Challenge, Challenged, OobChallenged, PushDeviceEnrolled, VerifyOob,
+};
+use mfacore::policy::Enforcement;
+use mfacore::store::Store;
+use mfacore::{
+    Caller, Content, Delivery, FactorKind, Finished, Policy, PushMessage, SecretString, VerifyReply,
+};
+use mfacore_conformance::device::{PushDevice, ScannedTicket};
+
+use super::{World, bearer};
+
+pub const NUMBER: &str = "+4930123459167";
+pub const OTHER_NUMBER: &str = "+4930123450000";
+pub const ADDRESS: &str = "ann@acme.example";
+
+/// The recommended policy with every factor.
+pub fn every_factor() -> Policy {
+    let mut policy = Policy { enforcement: Enforcement::Always, ..Policy::recommended() };
+    policy.factors = [
+        FactorKind::Otp,
+        FactorKind::Phone,
+        FactorKind::PushNotification,
+        FactorKind::Email,
+        FactorKind::RecoveryCode,
+    ]
+    .into();
+    policy.push.base_url = Some("https://mfa.acme.example".to_owned());
+    policy
+}
+
+/// The one delivery of a call.
+pub fn delivery<R: std::fmt::Debug>(finished: &Finished<R>) -> Delivery {
+    match &*finished.deliveries {
+        [delivery] => delivery.clone(),
+        other => panic!("not one delivery: {other:?}, {:?}", finished.result),
+    }
+}
+
+/// The code of a delivery.
+pub fn code(delivery: &Delivery) -> SecretString {
+    match &delivery.content {
+        Content::Code(code) => code.clone(),
+        other => panic!("no code: {other:?}"),
+    }
+}
+
+/// The message of a push.
+pub fn push(delivery: &Delivery) -> PushMessage {
+    match &delivery.content {
+        Content::Push(push) => push.clone(),
+        other => panic!("no push: {other:?}"),
+    }
+}
+
+pub fn verify(oob_code: &SecretString, code: Option<&SecretString>) -> VerifyOob {
+    VerifyOob { oob_code: oob_code.clone(), binding_code: code.cloned() }
+}
+
+/// A code that is not `code`.
+pub fn wrong(code: &SecretString) -> SecretString {
+    let last = if code.expose().ends_with('0') { "1" } else { "0" };
+    format!("{}{last}", &code.expose()[..5]).into()
+}
+
+pub fn of_type(kind: &str) -> Challenge {
+    Challenge { challenge_type: Some(kind.to_owned()), authenticator_id: None }
+}
+
+pub fn of_id(id: &str) -> Challenge {
+    Challenge { challenge_type: None, authenticator_id: Some(id.to_owned()) }
+}
+
+/// A challenge that went out, and what was delivered.
+#[derive(Debug)]
+pub struct Sent {
+    pub challenged: Challenged,
+    pub delivery: Delivery,
+}
+
+impl Sent {
+    pub fn oob(&self) -> &OobChallenged {
+        self.challenged.oob.as_ref().unwrap()
+    }
+
+    pub fn oob_code(&self) -> &SecretString {
+        &self.oob().oob_code
+    }
+
+    /// The answer of a user who got the message.
+    pub fn answer(&self) -> VerifyOob {
+        verify(self.oob_code(), Some(&code(&self.delivery)))
+    }
+
+    pub fn poll(&self) -> VerifyOob {
+        verify(self.oob_code(), None)
+    }
+
+    pub fn push(&self) -> PushMessage {
+        push(&self.delivery)
+    }
+
+    pub fn number(&self) -> Option<&str> {
+        self.oob().number.as_ref().map(SecretString::expose)
+    }
+}
+
+impl<S: Store> World<S> {
+    /// Begins an out-of-band enrollment with a token: its `oob_code` and what was delivered.
+    pub fn begin_oob(&self, command: Associate, token: &SecretString) -> (SecretString, Delivery) {
+        let finished = self.mfa.run(command, bearer(token));
+        let sent = delivery(&finished);
+        match finished.result.unwrap() {
+            Associated::Oob(oob) => (oob.oob_code, sent),
+            other => panic!("nothing was sent: {other:?}"),
+        }
+    }
+
+    /// Enrolls a number or address with a token, and confirms it.
+    pub fn add_oob(&self, command: Associate, token: &SecretString) -> VerifyReply {
+        let (oob_code, sent) = self.begin_oob(command, token);
+        self.run(verify(&oob_code, Some(&code(&sent))), bearer(token)).unwrap()
+    }
+
+    /// A user whose first factor this is.
+    pub fn enroll_oob(&self, user: &str, command: Associate) {
+        let token = self.require(user);
+        let reply = self.add_oob(command, &token);
+        assert!(matches!(reply, VerifyReply::Granted(_)), "{reply:?}");
+    }
+
+    /// Begins a push enrollment: what the app scans, and what the client polls with.
+    pub fn begin_push(&self, token: &SecretString) -> (ScannedTicket, SecretString) {
+        match self.run(Associate::push(), bearer(token)).unwrap() {
+            Associated::Push(push) => {
+                (ScannedTicket::parse(push.barcode_uri.expose()).unwrap(), push.oob_code)
+            }
+            other => panic!("no ticket: {other:?}"),
+        }
+    }
+
+    /// Enrolls a device with a token, and confirms it.
+    pub fn add_push(&self, device: &PushDevice, token: &SecretString) -> (PushDeviceEnrolled, VerifyReply) {
+        let (scanned, oob_code) = self.begin_push(token);
+        let (command, caller) = device.enroll(&scanned.ticket);
+        let enrolled = self.run(command, caller).unwrap();
+        (enrolled, self.run(verify(&oob_code, None), bearer(token)).unwrap())
+    }
+
+    /// A user whose first factor this device is.
+    pub fn enroll_push(&self, user: &str, device: &PushDevice) -> PushDeviceEnrolled {
+        let (enrolled, reply) = self.add_push(device, &self.require(user));
+        assert!(matches!(reply, VerifyReply::Granted(_)), "{reply:?}");
+        enrolled
+    }
+
+    /// Challenges with a token, and returns what went out.
+    pub fn send(&self, command: Challenge, token: &SecretString) -> Sent {
+        self.send_as(command, bearer(token))
+    }
+
+    pub fn send_as(&self, command: Challenge, caller: Caller) -> Sent {
+        let finished = self.mfa.run(command, caller);
+        let delivery = delivery(&finished);
+        Sent { challenged: finished.result.unwrap(), delivery }
+    }
+}
