@@ -16,8 +16,8 @@ help: ## Says what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 test: ## Tests of all crates, with the examples; names what it leaves out
-	$(CARGO) test --workspace --locked --quiet
-	$(CARGO) test --locked --quiet --test scenarios -- --nocapture
+	$(CARGO) test --workspace --features tracing --locked --quiet
+	$(CARGO) test --features tracing --locked --quiet --test scenarios -- --nocapture
 	$(MAKE) --no-print-directory examples
 	@command -v cargo-clippy >/dev/null || echo "left out: the lints (clippy is not on this machine)"
 	@echo "left out: formatting, lints, documentation and the benches' smoke run: make test-all"
@@ -30,7 +30,7 @@ test-all: ## That, with formatting, lints, documentation and benches; a missing 
 
 lint: ## Formatting and lints
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --features tracing --locked -- -D warnings
 
 doc: ## Documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked

@@ -87,7 +87,16 @@ pub(crate) struct Facts {
 /// What a second factor is passed for. [`crate::Verified`] says it: proof for one purpose is none for the
 /// other.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, minicbor::Encode, minicbor::Decode,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    minicbor::Encode,
+    minicbor::Decode,
     minicbor::CborLen,
 )]
 #[serde(rename_all = "snake_case")]

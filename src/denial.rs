@@ -119,7 +119,15 @@ struct Body<'a> {
 impl Denial {
     /// A refusal that charges nothing.
     pub(crate) fn new(code: DenialCode, surface: Surface) -> Self {
-        Self { code, surface, retry_after_s: None, recovery_code: None, counted: false, keeps_change: false, failure: None }
+        Self {
+            code,
+            surface,
+            retry_after_s: None,
+            recovery_code: None,
+            counted: false,
+            keeps_change: false,
+            failure: None,
+        }
     }
 
     /// The same, for a code that failed.

@@ -312,8 +312,11 @@ impl<R: 'static> UserMachine<R> {
             denial,
             event: &event(self.now_ms, &self.user, &self.caller, kind),
         };
-        let machine = |charge| Ok(Box::new(LimiterMachine::new(charge, charging)?) as Box<dyn Machine<R>>);
-        charges.iter().map(machine).collect()
+        let mut machines: Vec<Box<dyn Machine<R>>> = Vec::with_capacity(charges.len());
+        for charge in charges {
+            machines.push(Box::new(LimiterMachine::new(charge, charging)?));
+        }
+        Ok(machines)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Audit events, named after what happened (CONTRACT section 5). None carries a secret, a code or an address.
+//! Audit events, named after what happened (CONTRACT section 5). None carries a secret, a code, a number or an
+//! address. `docs/events.md` has them in a table, with the code of Auth0's log beside each.
 
 use serde::{Deserialize, Serialize};
 
@@ -170,4 +171,80 @@ pub enum FailureReason {
     Signature,
     /// A second device scanned the ticket: somebody photographed it.
     TicketUsed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each kind; a new kind does not compile until it is here.
+    fn all() -> Vec<EventKind> {
+        let id = || "sms|dev_abcdefgh01234567".to_owned();
+        let (reason, limit) = (FailureReason::Wrong, Limit::Codes);
+        let next = |kind: &EventKind| match kind {
+            EventKind::EnrollmentStarted { .. } => {
+                Some(EventKind::EnrollmentConfirmed { authenticator: id() })
+            }
+            EventKind::EnrollmentConfirmed { .. } => {
+                Some(EventKind::EnrollmentExpired { authenticator: id() })
+            }
+            EventKind::EnrollmentExpired { .. } => {
+                Some(EventKind::EnrollmentFailed { authenticator: id(), reason })
+            }
+            EventKind::EnrollmentFailed { .. } => Some(EventKind::EmailAppeared { authenticator: id() }),
+            EventKind::EmailAppeared { .. } => Some(EventKind::EnrollmentRemoved { authenticator: id() }),
+            EventKind::EnrollmentRemoved { .. } => {
+                Some(EventKind::ChallengeSent { authenticator: id(), channel: Channel::Sms })
+            }
+            EventKind::ChallengeSent { .. } => Some(EventKind::VerificationPassed { authenticator: id() }),
+            EventKind::VerificationPassed { .. } => Some(EventKind::VerificationFailed { reason }),
+            EventKind::VerificationFailed { .. } => Some(EventKind::RejectedByUser { authenticator: id() }),
+            EventKind::RejectedByUser { .. } => Some(EventKind::BrowserTrusted),
+            EventKind::BrowserTrusted => Some(EventKind::BrowserRecognised),
+            EventKind::BrowserRecognised => Some(EventKind::RecoveryUsed { left: 1 }),
+            EventKind::RecoveryUsed { .. } => Some(EventKind::RecoveryLow { left: 1 }),
+            EventKind::RecoveryLow { .. } => Some(EventKind::RecoveryRegenerated),
+            EventKind::RecoveryRegenerated => Some(EventKind::LimitReached { limit, retry_after_s: 1 }),
+            EventKind::LimitReached { .. } => Some(EventKind::FirstFactorSuspect),
+            EventKind::FirstFactorSuspect => Some(EventKind::AuthenticatorDisabled { authenticator: id() }),
+            EventKind::AuthenticatorDisabled { .. } => Some(EventKind::Exported),
+            EventKind::Exported => Some(EventKind::Unlocked),
+            EventKind::Unlocked => Some(EventKind::Reset),
+            EventKind::Reset => Some(EventKind::TokensRevoked),
+            EventKind::TokensRevoked => Some(EventKind::Erased),
+            EventKind::Erased => Some(EventKind::KeyRotated),
+            EventKind::KeyRotated => Some(EventKind::RecordMissing),
+            EventKind::RecordMissing => Some(EventKind::RecordUnreadable),
+            EventKind::RecordUnreadable => Some(EventKind::KeyMissing),
+            EventKind::KeyMissing => Some(EventKind::RecordRolledBack),
+            EventKind::RecordRolledBack => Some(EventKind::EntropyRepeated),
+            EventKind::EntropyRepeated => Some(EventKind::ClockWentBackwards { by_ms: 1 }),
+            EventKind::ClockWentBackwards { .. } => Some(EventKind::SubjectMismatch),
+            EventKind::SubjectMismatch => None,
+        };
+        let first = EventKind::EnrollmentStarted { authenticator: id() };
+        std::iter::successors(Some(first), next).collect()
+    }
+
+    #[test]
+    fn the_table_has_every_event_with_its_members_and_no_other() {
+        let table = include_str!("../docs/events.md");
+        let rows: Vec<Vec<&str>> = table
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .map(|line| line.split('|').map(str::trim).collect())
+            .collect();
+        assert_eq!(rows.len(), all().len());
+        for kind in all() {
+            let json = serde_json::to_value(&kind).unwrap();
+            let name = json["event"].as_str().unwrap();
+            let row = rows.iter().find(|row| row[1] == format!("`{name}`"));
+            let members = row.unwrap_or_else(|| panic!("docs/events.md has no {name}"))[2];
+            for member in json.as_object().unwrap().keys().filter(|member| *member != "event") {
+                assert!(members.contains(&format!("`{member}`")), "{name} has a member {member}");
+            }
+            let back: EventKind = serde_json::from_value(json).unwrap();
+            assert_eq!(back, kind);
+        }
+    }
 }

@@ -344,7 +344,8 @@ fn refuse<R>(limit: Limit, denial: &Denial, event: &Event, retry_after_s: u64) -
     let denial = denial.clone().retry_after_s(retry_after_s);
     let event = Event { kind: EventKind::LimitReached { limit, retry_after_s }, ..event.clone() };
     // The operation puts the sequence of the user's record in place.
-    let answer = Answer { result: Err(denial.into()), events: vec![event], deliveries: Vec::new(), sequence: 0 };
+    let answer =
+        Answer { result: Err(denial.into()), events: vec![event], deliveries: Vec::new(), sequence: 0 };
     Attempt { write: None, answer: Some(answer), first: Vec::new() }
 }
 

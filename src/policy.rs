@@ -259,7 +259,10 @@ impl Policy {
                 !self.allows(FactorKind::Phone) || !self.phone.channels.is_empty(),
                 "phone.channels must hold sms or voice where factors hold phone",
             ),
-            (self.phone.is_sound(), "phone.allowed_prefixes are up to 256 texts of a plus sign and 1 to 15 digits"),
+            (
+                self.phone.is_sound(),
+                "phone.allowed_prefixes are up to 256 texts of a plus sign and 1 to 15 digits",
+            ),
             (
                 !self.allows(FactorKind::PushNotification) || self.push.base_url.is_some(),
                 "push.base_url must be set where factors hold push-notification: devices reach the host there",

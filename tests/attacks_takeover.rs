@@ -156,7 +156,9 @@ fn a_fourth_pending_enrollment_replaces_the_oldest_and_all_of_them_expire() {
     let access = world.first_access_token("ann");
     let begin = |kind: &str| {
         let authenticator_types = vec!["otp".to_owned(), kind.to_owned()];
-        Phone::of(&world.run(Associate { authenticator_types, ..Associate::default() }, bearer(&access)).unwrap())
+        Phone::of(
+            &world.run(Associate { authenticator_types, ..Associate::default() }, bearer(&access)).unwrap(),
+        )
     };
     let phones: Vec<Phone> = ["a", "b", "c", "d"].into_iter().map(begin).collect();
     assert_eq!(ids(&world, "ann").len(), 3);

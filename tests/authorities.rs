@@ -35,6 +35,7 @@ fn authorities() -> [Authority; 8] {
 fn expected(allows: Allows, authority: Authority) -> String {
     let malformed = match allows.surface {
         Surface::Token => "403 invalid_grant Malformed mfa_token",
+        Surface::Device => "403 invalid_grant The ticket or transaction token is invalid, used or expired.",
         Surface::Bearer | Surface::Host => {
             "401 invalid_grant The mfa_token provided is invalid. Try getting a new token."
         }

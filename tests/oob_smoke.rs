@@ -40,7 +40,10 @@ fn everything_once() {
         let (answer, caller) = device.answer(&sent.push(), PushDecision::Deny, None);
         world.run(answer, caller).unwrap();
         assert_eq!(world.denied(sent.poll(), bearer(&token)).code, DenialCode::Rejected);
-        assert_eq!(world.denied(of_id(&enrolled.authenticator_id), bearer(&token)).code, DenialCode::TooManyAttempts);
+        assert_eq!(
+            world.denied(of_id(&enrolled.authenticator_id), bearer(&token)).code,
+            DenialCode::TooManyAttempts
+        );
         world.pass_ms(60_000);
     }
     let described = world.run(Describe {}, Caller::host("ann")).unwrap();

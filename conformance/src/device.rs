@@ -62,11 +62,10 @@ fn percent_decoded(text: &str) -> String {
 impl PushDevice {
     /// A device whose key follows from `seed`: the same seed, the same key.
     pub fn new(kind: KeyKind, seed: u8) -> Self {
-        let bytes: [u8; 32] = std::array::from_fn(|index| seed.wrapping_mul(31).wrapping_add(index as u8 + 1));
+        let bytes: [u8; 32] =
+            std::array::from_fn(|index| seed.wrapping_mul(31).wrapping_add(index as u8 + 1));
         let key = match kind {
-            KeyKind::Ed25519 => {
-                SigningKey::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(&bytes)))
-            }
+            KeyKind::Ed25519 => SigningKey::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(&bytes))),
             KeyKind::Es256 => {
                 let key = p256::ecdsa::SigningKey::from_slice(&bytes);
                 SigningKey::Es256(Box::new(key.expect("the bytes are a number below the order of the curve")))
@@ -138,8 +137,7 @@ impl PushDevice {
     ) -> (AnswerPush, Caller) {
         let token = &push.transaction_token;
         let signed = AnswerPush::signed(token.expose(), decision, number, push.context.as_deref());
-        let command =
-            AnswerPush { decision, number: number.map(Into::into), signature: self.sign(&signed) };
+        let command = AnswerPush { decision, number: number.map(Into::into), signature: self.sign(&signed) };
         (command, Caller::token(token.clone(), Subject::FromToken))
     }
 
@@ -185,7 +183,10 @@ mod tests {
             "otpauth://totp/ACME:ann?enrollment_tx_id=abc_-&base_url=https%3A%2F%2Fmfa.acme.example",
         );
         let scanned = scanned.unwrap();
-        assert_eq!((scanned.ticket.expose(), scanned.base_url.as_str()), ("abc_-", "https://mfa.acme.example"));
+        assert_eq!(
+            (scanned.ticket.expose(), scanned.base_url.as_str()),
+            ("abc_-", "https://mfa.acme.example")
+        );
         assert!(ScannedTicket::parse("otpauth://totp/ACME:ann?secret=abc").is_none());
     }
 

@@ -250,8 +250,9 @@ impl Associate {
     fn email_factor(&self, record: &Record, context: &Context<'_>) -> Result<Factor, Refusal> {
         let known = record.emails.first().and_then(|known| known.enrollment.email());
         let address = match &self.email {
-            Some(text) => EmailAddress::parse(text.expose())
-                .map_err(|_| context.deny(DenialCode::InvalidEmail))?,
+            Some(text) => {
+                EmailAddress::parse(text.expose()).map_err(|_| context.deny(DenialCode::InvalidEmail))?
+            }
             None => known.cloned().ok_or_else(|| context.deny(DenialCode::MissingParameter("email")))?,
         };
         let factor = Factor::Email(address);
@@ -277,8 +278,8 @@ pub(super) fn phone_factor(
     context: &Context<'_>,
 ) -> Result<Factor, Refusal> {
     let number = number.ok_or_else(|| context.deny(DenialCode::MissingParameter("phone_number")))?;
-    let number = PhoneNumber::parse(number.expose())
-        .map_err(|_| context.deny(DenialCode::InvalidPhoneNumber))?;
+    let number =
+        PhoneNumber::parse(number.expose()).map_err(|_| context.deny(DenialCode::InvalidPhoneNumber))?;
     if !context.policy.phone.allows(&number) {
         return Err(context.deny(DenialCode::PhoneNotAllowed).into());
     }
@@ -295,11 +296,7 @@ pub(super) fn phone_factor(
 }
 
 /// A number or address that the user has enrolled already would be two names for one thing.
-pub(super) fn refuse_known(
-    record: &Record,
-    context: &Context<'_>,
-    factor: &Factor,
-) -> Result<(), Refusal> {
+pub(super) fn refuse_known(record: &Record, context: &Context<'_>, factor: &Factor) -> Result<(), Refusal> {
     let is_same = |enrollment: &Enrollment| match (&enrollment.factor, factor) {
         (Factor::Phone(one), Factor::Phone(other)) => one.number == other.number,
         (Factor::Email(one), Factor::Email(other)) => one == other,
@@ -369,7 +366,8 @@ fn show(
             }))
         }
         (Some(oob_channel), _) => {
-            let authenticator = enrollment.authenticator(kind).ok_or(Error::Misuse("the enrollment has no such channel"))?;
+            let authenticator =
+                enrollment.authenticator(kind).ok_or(Error::Misuse("the enrollment has no such channel"))?;
             let oob_code = send_code(record, context, bearer, enrollment, authenticator, Use::Enroll)?;
             Ok(Associated::Oob(OobAssociated {
                 authenticator_type,

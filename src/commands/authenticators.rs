@@ -131,10 +131,11 @@ impl Command for ListAuthenticators {
         let enrolled = record.enrollments.iter().flat_map(|e| view(e, context.is_usable(e)));
         let pending = record.live_pending(context.now_ms).flat_map(|p| view(&p.enrollment, false));
         let is_on = context.has_implicit_email();
-        let emails = record.implicit_emails().filter(|_| is_on).map(|known| &known.enrollment).flat_map(|e| {
-            let stands = context.standing(record).any(|other| other.suffix == e.suffix);
-            view(e, stands && context.is_usable(e))
-        });
+        let emails =
+            record.implicit_emails().filter(|_| is_on).map(|known| &known.enrollment).flat_map(|e| {
+                let stands = context.standing(record).any(|other| other.suffix == e.suffix);
+                view(e, stands && context.is_usable(e))
+            });
         let allowed = context.policy.allows(FactorKind::RecoveryCode);
         let recovery =
             record.recovery.iter().map(|s| AuthenticatorView::of_recovery(s, allowed && s.left() > 0));

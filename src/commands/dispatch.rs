@@ -89,7 +89,10 @@ pub(crate) fn decide<R>(
             failed(denial, work, &charge, context)
         }
         Err(Refusal::Denied(denial)) => {
-            context.told.events.extend(by_handler.events.into_iter().filter(|event| event.kind.is_of_limit()));
+            context
+                .told
+                .events
+                .extend(by_handler.events.into_iter().filter(|event| event.kind.is_of_limit()));
             failed(denial, charged(before, &charge, context), &charge, context)
         }
         Err(Refusal::Error(_)) => Change::None,
@@ -180,8 +183,7 @@ fn failed(denial: &mut Denial, record: Record, charge: &Charge, context: &mut Co
     if record.failures == SUSPECT_FAILURES {
         context.event(EventKind::FirstFactorSuspect);
     }
-    for enrollment in
-        record.all_enrollments().filter(|enrollment| charge.tested.contains(&enrollment.suffix))
+    for enrollment in record.all_enrollments().filter(|enrollment| charge.tested.contains(&enrollment.suffix))
     {
         if context.policy.disable_after == Some(enrollment.failures) {
             context.event(EventKind::AuthenticatorDisabled { authenticator: enrollment.authenticator_id() });

@@ -26,11 +26,13 @@ pub(super) fn learn(record: &mut Record, context: &mut Context<'_>) -> Result<()
         .map(|address| EmailAddress::parse(address.expose()))
         .collect::<Result<_, _>>()
         .map_err(|_| Error::Misuse("a verified e-mail address is not one that mail can be sent to"))?;
-    let gone = record.emails.extract_if(.., |known| {
-        known.enrollment.email().is_none_or(|address| !listed.contains(address))
-    });
+    let gone = record
+        .emails
+        .extract_if(.., |known| known.enrollment.email().is_none_or(|address| !listed.contains(address)));
     let gone: Vec<KnownEmail> = gone.collect();
-    record.challenges.retain(|challenge| gone.iter().all(|known| known.enrollment.suffix != challenge.suffix));
+    record
+        .challenges
+        .retain(|challenge| gone.iter().all(|known| known.enrollment.suffix != challenge.suffix));
     for address in listed {
         if !record.knows_email(&address) && record.authenticators() < AUTHENTICATORS_MAX {
             add(record, context, address)?;
@@ -49,7 +51,8 @@ fn add(record: &mut Record, context: &mut Context<'_>, address: EmailAddress) ->
         return Ok(());
     }
     context.event(EventKind::EmailAppeared { authenticator: enrollment.authenticator_id() });
-    let active_from_ms = context.policy.email_delay_ms.map(|delay_ms| context.now_ms.saturating_add(delay_ms));
+    let active_from_ms =
+        context.policy.email_delay_ms.map(|delay_ms| context.now_ms.saturating_add(delay_ms));
     if active_from_ms.is_some() {
         let older = context.standing(record).filter(|older| context.is_usable(older));
         let older: Vec<Enrollment> = older.cloned().collect();

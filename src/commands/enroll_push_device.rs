@@ -74,8 +74,8 @@ impl Command for EnrollPushDevice {
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<PushDeviceEnrolled, Refusal> {
         let bearer = context.bearer.ok_or(Error::Misuse("enroll_push_device takes a ticket"))?;
         let key = self.check(bearer, context)?;
-        let (suffix, push, stage) = ticketed(record, context, bearer)
-            .ok_or_else(|| context.deny(DenialCode::TokenExpired))?;
+        let (suffix, push, stage) =
+            ticketed(record, context, bearer).ok_or_else(|| context.deny(DenialCode::TokenExpired))?;
         let event = match &push.device {
             Some(device) if device.key != key => EnrollmentEvent::ScannedByOther,
             _ => EnrollmentEvent::Scanned,
@@ -164,11 +164,7 @@ fn kill(record: &mut Record, context: &mut Context<'_>, suffix: &Suffix) {
     context.event(EventKind::EnrollmentFailed { authenticator, reason: FailureReason::TicketUsed });
 }
 
-fn enrolled(
-    record: &Record,
-    context: &Context<'_>,
-    suffix: &Suffix,
-) -> Result<PushDeviceEnrolled, Refusal> {
+fn enrolled(record: &Record, context: &Context<'_>, suffix: &Suffix) -> Result<PushDeviceEnrolled, Refusal> {
     let mut all = record.all_enrollments();
     let enrollment = all.find(|enrollment| enrollment.suffix == *suffix);
     let enrollment = enrollment.ok_or(Error::Misuse("what was scanned is gone"))?;

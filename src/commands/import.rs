@@ -200,7 +200,10 @@ impl Import {
         let portable = opened.and_then(|opened| Portable::decode(&opened)).ok_or_else(not_opened)?;
         let wanted = self.package_user.as_deref().unwrap_or(context.user.user());
         if portable.user != wanted {
-            return Err(invalid(context, "package is of another user; package_user may name the one it is of"));
+            return Err(invalid(
+                context,
+                "package is of another user; package_user may name the one it is of",
+            ));
         }
         for mut enrollment in portable.enrollments {
             if record.all_enrollments().any(|other| other.suffix == enrollment.suffix) {

@@ -63,7 +63,8 @@ use crate::token::Scopes;
 pub use answer_push::{AnswerPush, PushDecision};
 pub use associate::{Associate, Associated, BindingMethod, OobAssociated, OtpAssociated, PushAssociated};
 pub use authenticators::{
-    AuthenticatorDetail, AuthenticatorView, BrowserDetail, Describe, Described, ListAuthenticators, Listed, Lock, Locks,
+    AuthenticatorDetail, AuthenticatorView, BrowserDetail, Describe, Described, ListAuthenticators, Listed,
+    Lock, Locks,
 };
 pub use challenge::{Challenge, Challenged, OobChallenged};
 pub use enroll_push_device::{EnrollPushDevice, PushDeviceEnrolled};

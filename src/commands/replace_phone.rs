@@ -51,8 +51,7 @@ impl Reply for PhoneReplaced {
 
 impl Command for ReplacePhone {
     const NAME: &'static str = "replace_phone";
-    const ALLOWS: Allows =
-        Allows::HOST.and_access(Scopes::ENROLL.with(Scopes::REMOVE)).at(Surface::Bearer);
+    const ALLOWS: Allows = Allows::HOST.and_access(Scopes::ENROLL.with(Scopes::REMOVE)).at(Surface::Bearer);
     type Reply = PhoneReplaced;
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<PhoneReplaced, Refusal> {
@@ -60,7 +59,9 @@ impl Command for ReplacePhone {
             return Err(context.deny(DenialCode::MissingParameter("authenticator_id")).into());
         }
         let mut phones = record.enrollments.iter().filter(|enrollment| enrollment.phone().is_some());
-        let old = phones.find(|phone| phone.has_id(&self.authenticator_id)).ok_or_else(|| context.deny(DenialCode::UnknownAuthenticator))?;
+        let old = phones
+            .find(|phone| phone.has_id(&self.authenticator_id))
+            .ok_or_else(|| context.deny(DenialCode::UnknownAuthenticator))?;
         let (suffix, named) = (old.suffix, old.find(&self.authenticator_id));
         let number = Some(&self.phone_number).filter(|number| !number.expose().is_empty());
         let factor = phone_factor(number, record, context)?;
@@ -87,12 +88,7 @@ impl Command for ReplacePhone {
 }
 
 /// The host proved the number by its own means.
-fn replace(
-    record: &mut Record,
-    context: &mut Context<'_>,
-    old: &Suffix,
-    new: Enrollment,
-) -> PhoneReplaced {
+fn replace(record: &mut Record, context: &mut Context<'_>, old: &Suffix, new: Enrollment) -> PhoneReplaced {
     let removed = record.enrollment(old).map(Enrollment::authenticator_id).unwrap_or_default();
     let authenticator_id = new.authenticator_id();
     record.enrollments.push(new);

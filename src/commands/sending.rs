@@ -4,8 +4,8 @@ use super::dispatch::too_many;
 use crate::caller::Purpose;
 use crate::context::{Bearer, Context};
 use crate::crypto::secret::SecretString;
-use crate::denial::DenialCode;
 use crate::delivery::{Content, Delivery, NumberEntry, Occasion, PushMessage};
+use crate::denial::DenialCode;
 use crate::destination::Channel;
 use crate::error::Error;
 use crate::event::EventKind;
@@ -154,14 +154,7 @@ fn take_slot(
     stage.on(event).map(|_| ()).ok_or_else(|| Error::Misuse("a challenge cannot be sent now").into())
 }
 
-fn put(
-    record: &mut Record,
-    context: &mut Context<'_>,
-    id: Id,
-    chain: Id,
-    suffix: Suffix,
-    awaited: Awaited,
-) {
+fn put(record: &mut Record, context: &mut Context<'_>, id: Id, chain: Id, suffix: Suffix, awaited: Awaited) {
     let expires_ms = record.expiry_now_ms(context.now_ms).saturating_add(context.policy.oob_code_ms);
     record.put_challenge(Challenge { id, chain, suffix, expires_ms, awaited }, context.now_ms);
 }

@@ -79,12 +79,13 @@ impl VerifyOob {
             return Err(context.deny(DenialCode::MissingParameter("oob_code")).into());
         }
         let malformed = || context.deny(DenialCode::OobMalformed);
-        let token = Token::open(context.keys, self.oob_code.expose(), context.now_ms).map_err(|error| {
-            match error {
-                TokenError::Expired => expired(context),
-                TokenError::Malformed | TokenError::NotYet => malformed(),
-            }
-        })?;
+        let token =
+            Token::open(context.keys, self.oob_code.expose(), context.now_ms).map_err(
+                |error| match error {
+                    TokenError::Expired => expired(context),
+                    TokenError::Malformed | TokenError::NotYet => malformed(),
+                },
+            )?;
         let bearer = context.token().ok_or_else(|| context.deny(DenialCode::TokenMalformed))?;
         if token.grant != Grant::Oob {
             return Err(malformed().into());

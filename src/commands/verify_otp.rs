@@ -45,7 +45,12 @@ impl Command for VerifyOtp {
         if tested.is_empty() {
             return Err(self.nothing_to_test(record, context));
         }
-        Ok(Charge { codes: u32::try_from(tested.len()).unwrap_or(u32::MAX), recovery: 0, tested, spends_token: true })
+        Ok(Charge {
+            codes: u32::try_from(tested.len()).unwrap_or(u32::MAX),
+            recovery: 0,
+            tested,
+            spends_token: true,
+        })
     }
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<VerifyReply, Refusal> {
@@ -96,13 +101,10 @@ impl VerifyOtp {
             .filter(move |pending| token.is_some_and(|token| token.chain == pending.chain))
             .filter(|pending| pending.stage() == EnrollmentStage::Pending)
             .map(|pending| &pending.enrollment);
-        active
-            .chain(pending)
-            .filter(|enrollment| enrollment.otp().is_some())
-            .filter(|enrollment| {
-                let own = enrollment.authenticator(AuthenticatorKind::Totp);
-                self.authenticator_id.as_ref().is_none_or(|id| own.is_some_and(|own| own.is_named(id)))
-            })
+        active.chain(pending).filter(|enrollment| enrollment.otp().is_some()).filter(|enrollment| {
+            let own = enrollment.authenticator(AuthenticatorKind::Totp);
+            self.authenticator_id.as_ref().is_none_or(|id| own.is_some_and(|own| own.is_named(id)))
+        })
     }
 
     fn nothing_to_test(&self, record: &Record, context: &Context<'_>) -> Refusal {

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Clock, Entropy, Sources};
+use super::{Clock, Entropy, Sources, failed, finished};
 use crate::caller::Caller;
 use crate::commands::Command;
 use crate::engine::Engine;
-use crate::error::Error;
 use crate::operation::{Operation, Want};
 use crate::reply::{Finished, Replied};
 use crate::store::Store;
@@ -95,12 +94,8 @@ impl<S: Store> Mfa<S> {
                     let answer = self.store.swap(key, write);
                     operation.swapped(answer);
                 }
-                Want::Done => return operation.finish(),
+                Want::Done => return finished(operation),
             }
         }
     }
-}
-
-pub(super) fn failed<R>(error: Error) -> Finished<R> {
-    Operation::ended(Err(error.into()), Vec::new()).finish()
 }

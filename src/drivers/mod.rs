@@ -3,10 +3,14 @@
 
 pub mod blocking;
 pub mod nonblocking;
+#[cfg(feature = "tracing")]
+mod trace;
 
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::operation::Operation;
+use crate::reply::Finished;
 
 /// Tells the time in milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -42,4 +46,17 @@ impl Sources {
         };
         Self { clock: Arc::new(clock), entropy: Arc::new(entropy) }
     }
+}
+
+/// The end of an operation, told to the subscriber of `tracing` where that feature is on.
+pub(crate) fn finished<R>(operation: Operation<R>) -> Finished<R> {
+    let finished = operation.finish();
+    #[cfg(feature = "tracing")]
+    trace::trace(&finished);
+    finished
+}
+
+/// An operation that could not begin.
+pub(crate) fn failed<R>(error: Error) -> Finished<R> {
+    finished(Operation::ended(Err(error.into()), Vec::new()))
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::blocking::failed;
-use super::{Clock, Entropy, Sources};
+use super::{Clock, Entropy, Sources, failed, finished};
 use crate::caller::Caller;
 use crate::commands::Command;
 use crate::engine::Engine;
@@ -97,7 +96,7 @@ impl<S: AsyncStore> Mfa<S> {
                     let answer = self.store.swap(key, write).await;
                     operation.swapped(answer);
                 }
-                Want::Done => return operation.finish(),
+                Want::Done => return finished(operation),
             }
         }
     }

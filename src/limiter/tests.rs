@@ -59,7 +59,12 @@ impl Machine<()> for Sender {
     fn attempt(&mut self, loaded: Option<Version>) -> Result<Attempt<()>, Error> {
         if loaded.is_some() {
             let denial = Denial::new(DenialCode::TokenExpired, Surface::Token);
-            let answer = Answer { result: Err(denial.into()), events: Vec::new(), deliveries: Vec::new(), sequence: 1 };
+            let answer = Answer {
+                result: Err(denial.into()),
+                events: Vec::new(),
+                deliveries: Vec::new(),
+                sequence: 1,
+            };
             return Ok(Attempt { write: None, answer: Some(answer), first: Vec::new() });
         }
         let machines = self.limiters.iter().map(|(charge, world)| {
@@ -277,7 +282,10 @@ fn names_differ_by_every_part_and_show_none() {
 #[test]
 fn stored_bytes_show_no_part_of_the_name() {
     let (mut store, world) = (Store::default(), World::new());
-    store.send(1, &world, &[to_phone(), LimiterCharge::prefix(Use::LogIn, "41", BUDGET)], Race::Won).result.unwrap();
+    store
+        .send(1, &world, &[to_phone(), LimiterCharge::prefix(Use::LogIn, "41", BUDGET)], Race::Won)
+        .result
+        .unwrap();
     let stored = store.0.iter().flat_map(|(key, loaded)| [key, &loaded.bytes]);
     assert!(stored.into_iter().all(|bytes| !bytes.windows(4).any(|window| window == &PHONE.as_bytes()[..4])));
 }
@@ -373,7 +381,11 @@ fn a_clock_far_ahead_stops_nobody_once_it_is_right() {
     for number in 1..=3 {
         store.send(number, &ahead, &[to_phone()], Race::Won).result.unwrap();
     }
-    assert_eq!(retry_after_s(&store.send(4, &world, &[to_phone()], Race::Won)), Some(60), "the level is kept");
+    assert_eq!(
+        retry_after_s(&store.send(4, &world, &[to_phone()], Race::Won)),
+        Some(60),
+        "the level is kept"
+    );
     let later = world.at(NOW_MS + 60_000);
     assert_eq!(retry_after_s(&store.send(5, &later, &[to_phone()], Race::Won)), Some(60));
 }

@@ -46,8 +46,7 @@ pub enum AuthenticatorType {
 }
 
 impl AuthenticatorKind {
-    const ALL: [Self; 6] =
-        [Self::Totp, Self::Sms, Self::Voice, Self::Push, Self::Email, Self::RecoveryCode];
+    const ALL: [Self; 6] = [Self::Totp, Self::Sms, Self::Voice, Self::Push, Self::Email, Self::RecoveryCode];
 
     fn prefix(self) -> &'static str {
         match self {
@@ -331,7 +330,7 @@ impl Enrollment {
     }
 
     /// Its authenticators, the one that names the enrollment first.
-    pub(crate) fn authenticators(&self) -> impl Iterator<Item = Authenticator> {
+    pub(crate) fn authenticators(&self) -> impl Iterator<Item = Authenticator> + Clone {
         let kinds: &[AuthenticatorKind] = match &self.factor {
             Factor::Otp(_) => &[AuthenticatorKind::Totp],
             Factor::Phone(phone) => phone.channels.kinds(),

@@ -1,8 +1,8 @@
 //! What holds of every record, checked after it is decoded and before it is encoded.
 
-use super::{Life, Record};
 use super::enrollment::Enrollment;
 use super::life_cycle::{ChallengeStage, EnrollmentStage};
+use super::{Life, Record};
 use crate::limits::{
     AUTHENTICATORS_MAX, BROWSERS_MAX, CHALLENGES_MAX, EMAILS_KNOWN_MAX, EXCEPTED_MAX, LOST_ANSWERS_MAX,
     NICKNAME_CHARS_MAX, NOW_MS_MAX, OTP_ACTIVE_MAX, PENDING_MAX, RECOVERY_CODES_MAX, SPENT_MAX,
@@ -20,21 +20,19 @@ impl Record {
     /// [`InvariantError`], which names the first rule that does not hold.
     pub(crate) fn check_invariants(&self) -> Result<(), InvariantError> {
         let enrollments = || self.all_enrollments();
-        let authenticators: Vec<_> = enrollments().flat_map(Enrollment::authenticators).collect();
-        let secrets: Vec<_> = enrollments().filter_map(Enrollment::otp).map(|otp| &otp.seed).collect();
         let codes = self.recovery.as_ref().map_or(0, |set| set.left());
         let rules = [
             (self.ring.is_of(self.sequence), "the operation ring does not match the sequence"),
             (self.seen_ms < NOW_MS_MAX, "a time after 2200"),
-            (
-                self.authenticators() <= AUTHENTICATORS_MAX,
-                "too many authenticators",
-            ),
+            (self.authenticators() <= AUTHENTICATORS_MAX, "too many authenticators"),
             (self.pending.len() <= PENDING_MAX, "too many pending enrollments"),
             (self.otp_secrets() <= OTP_ACTIVE_MAX, "too many active secrets"),
-            (all_differ(authenticators.iter()), "two authenticators with one id"),
+            (
+                all_differ(enrollments().flat_map(Enrollment::authenticators)),
+                "two authenticators with one id",
+            ),
             (all_differ(enrollments().map(|enrollment| &enrollment.suffix)), "two enrollments with one id"),
-            (all_differ(secrets.iter().copied()), "one secret twice"),
+            (all_differ(enrollments().filter_map(Enrollment::otp).map(|otp| &otp.seed)), "one secret twice"),
             (
                 self.enrollments.iter().filter_map(Enrollment::push).all(|push| push.device.is_some()),
                 "an active push without a device",
@@ -44,7 +42,10 @@ impl Record {
             (self.emails.iter().all(|known| known.enrollment.email().is_some()), "no address"),
             (self.challenges.len() <= CHALLENGES_MAX, "too many challenges"),
             (all_differ(self.challenges.iter().map(|challenge| &challenge.id)), "two challenges with one id"),
-            (all_differ(self.challenges.iter().map(|challenge| &challenge.chain)), "two challenges of a chain"),
+            (
+                all_differ(self.challenges.iter().map(|challenge| &challenge.chain)),
+                "two challenges of a chain",
+            ),
             (
                 self.challenges.iter().all(|c| enrollments().any(|enrollment| enrollment.suffix == c.suffix)),
                 "a challenge of nothing",
@@ -108,7 +109,7 @@ impl Record {
 }
 
 /// Compares every pair: the lists are short, and secrets have an equality but no order.
-pub(super) fn all_differ<'a, T: PartialEq + 'a>(items: impl Iterator<Item = &'a T> + Clone) -> bool {
+pub(super) fn all_differ<T: PartialEq>(items: impl Iterator<Item = T> + Clone) -> bool {
     items
         .clone()
         .enumerate()

@@ -36,10 +36,7 @@ fn token(number: u64) -> Token {
             0 => Grant::Access(Scopes(drawn()[0])),
             1 => Grant::Oob,
             2 => Grant::Ticket,
-            3 => Grant::Push(PushGrant {
-                transaction: some(drawn()).map(text),
-                reserved: drawn()[0] < 128,
-            }),
+            3 => Grant::Push(PushGrant { transaction: some(drawn()).map(text), reserved: drawn()[0] < 128 }),
             _ => Grant::Mfa(MfaGrant {
                 asked: some(drawn()).map(|bytes| Scopes(bytes[0])),
                 may_enroll: drawn()[0] < 128,

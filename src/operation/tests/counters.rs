@@ -172,8 +172,12 @@ impl Machine<Told> for CounterMachine {
             });
         }
         let sequence = counter.sequence;
-        let answer =
-            result.map(|result| Answer { result: result.map_err(Into::into), events: Vec::new(), deliveries: Vec::new(), sequence });
+        let answer = result.map(|result| Answer {
+            result: result.map_err(Into::into),
+            events: Vec::new(),
+            deliveries: Vec::new(),
+            sequence,
+        });
         let machine = |(key, rule): &(&'static [u8], Rule)| -> Box<dyn Machine<Told>> {
             Box::new(CounterMachine {
                 number: self.number,

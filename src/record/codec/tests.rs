@@ -16,9 +16,9 @@ use crate::record::enrollment::{
     Device, Enrollment, Factor, Moving, Otp, Phone, PhoneChannels, Push, Suffix,
 };
 use crate::record::imported_hash::HashTemplate;
-use crate::record::recovery::{HashedForm, RecoverySet, TypedRecoveryCode};
 use crate::record::known_email::KnownEmail;
 use crate::record::push_pause::PushPause;
+use crate::record::recovery::{HashedForm, RecoverySet, TypedRecoveryCode};
 use crate::record::{KeptAnswer, Life, Pending, Replaced, TokenMark};
 use crate::token::{Method, Proof};
 
@@ -123,7 +123,10 @@ impl Draw {
             suffix: of,
             expires_ms: self.number(),
             awaited: match self.below(4) {
-                0 => Awaited::Code { mac: self.bytes(), channel: [Channel::Sms, Channel::Email][self.below(2)] },
+                0 => Awaited::Code {
+                    mac: self.bytes(),
+                    channel: [Channel::Sms, Channel::Email][self.below(2)],
+                },
                 1 => Awaited::Push(
                     self.maybe(|draw| NumberMac::new(&Secret::new([3; 32]), &draw.bytes(), "07")),
                 ),
@@ -184,7 +187,8 @@ impl Draw {
             replaces: draw.maybe(|_| Replaced(suffix(3))),
         });
         record.emails = self.list(EMAILS_KNOWN_MAX, |draw, index| {
-            let enrollment = Enrollment::new(suffix(30 + index), draw.number(), Factor::Email(address(index)));
+            let enrollment =
+                Enrollment::new(suffix(30 + index), draw.number(), Factor::Email(address(index)));
             KnownEmail { enrollment, active_from_ms: draw.maybe(Self::number) }
         });
         let first = record.all_enrollments().next().map(|enrollment| enrollment.suffix);
