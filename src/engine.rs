@@ -21,7 +21,7 @@ use crate::limits::{
 };
 use crate::operation::{Answer, Attempt, Machine, NewRecord, Opened, Operation};
 use crate::policy::Policy;
-use crate::record::enrollment::FactorKind;
+use crate::record::authenticator::FactorKind;
 use crate::record::{Record, seal};
 use crate::reply::{Refusal, Replied};
 use crate::store::{Loaded, Version};

@@ -70,8 +70,8 @@ pub use limiter::Limit;
 pub use operation::{Operation, Want};
 pub use policy::{Odds, Policy};
 pub use record::Record;
+pub use record::authenticator::{AuthenticatorType, FactorKind};
 pub use record::budget::Budget;
-pub use record::enrollment::{AuthenticatorType, FactorKind};
 pub use record::recovery::HashedForm;
 pub use reply::{
     AccessGrant, Empty, Finished, Granted, MfaRequired, Outcome, Refusal, Replied, Reply, RequirementType,

@@ -13,9 +13,9 @@ use crate::limits::{
     RECOVERY_CODES_MAX, TOKEN_LIFE_MS_MAX,
 };
 use crate::otp::{Skew, Totp};
+use crate::record::authenticator::FactorKind;
 use crate::record::budget::Budget;
 use crate::record::codec;
-use crate::record::enrollment::FactorKind;
 
 pub use odds::{ODDS_PER_DAY_MAX, ODDS_PER_YEAR_MAX, Odds};
 

@@ -5,8 +5,8 @@ use crate::policy::{
     CodeBudgets, Enforcement, ImplicitEmail, MessageBudgets, PhoneChannel, PhonePolicy, Policy,
     PushConfirmation, PushPolicy, RecoveryPolicy, TrustedBrowsers,
 };
+use crate::record::authenticator::FactorKind;
 use crate::record::budget::Budget;
-use crate::record::enrollment::FactorKind;
 
 const MINUTE_MS: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;

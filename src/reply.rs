@@ -10,7 +10,7 @@ use crate::delivery::Delivery;
 use crate::denial::Denial;
 use crate::error::Error;
 use crate::event::Event;
-use crate::record::enrollment::FactorKind;
+use crate::record::authenticator::FactorKind;
 use crate::token::Scopes;
 
 /// What came of a call. The numbers are for C: nothing that was left zero, or set to one, is a grant.

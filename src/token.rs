@@ -12,7 +12,7 @@ use crate::crypto::keys::{KeyRing, OpenError, Purpose as KeyPurpose};
 use crate::crypto::secret::{SecretBytes, SecretString};
 use crate::error::Error;
 use crate::limits::{CLOCK_DRIFT_MS_MAX, TOKEN_BYTES_MAX};
-use crate::record::enrollment::Suffix;
+use crate::record::authenticator::Suffix;
 use crate::record::{Id, Record};
 
 const FORMAT: u8 = 0;

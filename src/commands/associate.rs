@@ -4,6 +4,7 @@
 use percent_encoding::utf8_percent_encode;
 use serde::{Deserialize, Serialize};
 
+use super::associated::{Associated, BindingMethod, OobAssociated, OtpAssociated, PushAssociated};
 use super::emails::{learn, must_be_passed, was_passed};
 use super::sending::{send_code, show_ticket};
 use super::{Allows, Command, kept_answer};
@@ -18,13 +19,11 @@ use crate::limits::{AUTHENTICATORS_MAX, OTP_ACTIVE_MAX, PENDING_MAX, SEED_BYTES_
 use crate::otp::Seed;
 use crate::otp::uri::{ENCODED, Kind, OtpauthUri};
 use crate::policy::PhoneChannel;
-use crate::record::enrollment::{
-    AuthenticatorKind, AuthenticatorType, Enrollment, Factor, FactorKind, Moving, Otp, Phone, PhoneChannels,
-    Push, Suffix,
-};
+use crate::record::authenticator::{AuthenticatorKind, FactorKind, Suffix};
+use crate::record::enrollment::{Enrollment, Factor, Moving, Otp, Phone, PhoneChannels, Push};
 use crate::record::recovery::RecoverySet;
 use crate::record::{Id, Pending, Record, Replaced};
-use crate::reply::{Outcome, Refusal, Reply};
+use crate::reply::Refusal;
 use crate::token::{Grant, Scopes, Token};
 
 /// Adds an authenticator (CONTRACT section 2, `/mfa/associate`).
@@ -76,93 +75,6 @@ impl Associate {
             oob_channels: vec![channel.name().to_owned()],
             ..Self::default()
         }
-    }
-}
-
-/// What the user needs to complete the enrollment, shown once.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Associated {
-    /// A secret for an app that computes one-time passwords.
-    Otp(OtpAssociated),
-    /// A ticket for an app that is asked by push notifications.
-    Push(PushAssociated),
-    /// A code is on its way.
-    Oob(OobAssociated),
-}
-
-/// A secret for an app that computes one-time passwords.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct OtpAssociated {
-    /// `otp`.
-    pub authenticator_type: AuthenticatorType,
-    /// The secret in base32.
-    pub secret: SecretString,
-    /// The `otpauth` URI for a QR code.
-    pub barcode_uri: SecretString,
-    /// With the first factor: what recovers the account without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recovery_codes: Option<Vec<SecretString>>,
-}
-
-/// A code is on its way.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct OobAssociated {
-    /// `oob`.
-    pub authenticator_type: AuthenticatorType,
-    /// `prompt`: the user types the code.
-    pub binding_method: BindingMethod,
-    /// How it goes out.
-    pub oob_channel: Channel,
-    /// What [`super::VerifyOob`] takes beside the code.
-    pub oob_code: SecretString,
-    /// With the first factor: what recovers the account without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recovery_codes: Option<Vec<SecretString>>,
-}
-
-/// A ticket for an app that is asked by push notifications.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PushAssociated {
-    /// `oob`.
-    pub authenticator_type: AuthenticatorType,
-    /// `auth0`.
-    pub oob_channel: Channel,
-    /// What [`super::VerifyOob`] polls with.
-    pub oob_code: SecretString,
-    /// What the app scans: a ticket and where the host is reached, and no secret.
-    pub barcode_uri: SecretString,
-    /// With the first factor: what recovers the account without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub recovery_codes: Option<Vec<SecretString>>,
-}
-
-/// How the user binds what was sent to the login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BindingMethod {
-    /// By typing the code.
-    Prompt,
-}
-
-impl Associated {
-    /// The secret of an app that computes one-time passwords; `None` for any other enrollment.
-    pub fn into_otp(self) -> Option<OtpAssociated> {
-        if let Self::Otp(otp) = self { Some(otp) } else { None }
-    }
-
-    /// What recovers the account, with the first factor.
-    pub fn recovery_codes(&self) -> Option<&[SecretString]> {
-        let (Self::Otp(OtpAssociated { recovery_codes, .. })
-        | Self::Push(PushAssociated { recovery_codes, .. })
-        | Self::Oob(OobAssociated { recovery_codes, .. })) = self;
-        recovery_codes.as_deref()
-    }
-}
-
-impl Reply for Associated {
-    fn outcome(&self) -> Outcome {
-        Outcome::Done
     }
 }
 

@@ -11,11 +11,10 @@ use crate::crypto::secret::SecretString;
 use crate::denial::Surface;
 use crate::destination::Channel;
 use crate::policy::Policy;
+use crate::record::authenticator::{Authenticator, AuthenticatorKind, AuthenticatorType, FactorKind};
 use crate::record::browser::TrustedBrowser;
 use crate::record::budget::{Bucket, Buckets, Budget};
-use crate::record::enrollment::{
-    Authenticator, AuthenticatorKind, AuthenticatorType, Enrollment, Factor, FactorKind,
-};
+use crate::record::enrollment::{Enrollment, Factor};
 use crate::record::life_cycle::EnrollmentStage;
 use crate::record::recovery::RecoverySet;
 use crate::record::{Life, Record};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::associate::BindingMethod;
+use super::associated::BindingMethod;
 use super::authenticators::shown_name;
 use super::emails::learn;
 use super::passed::mfa_grant;
@@ -16,7 +16,8 @@ use crate::error::Error;
 use crate::limiter::Use;
 use crate::limits::{CHALLENGE_TYPE_BYTES_MAX, POLL_INTERVAL_S};
 use crate::record::Record;
-use crate::record::enrollment::{Authenticator, AuthenticatorType, Enrollment};
+use crate::record::authenticator::{Authenticator, AuthenticatorType};
+use crate::record::enrollment::Enrollment;
 use crate::reply::{Outcome, Refusal, Reply};
 use crate::token::Token;
 

@@ -64,11 +64,12 @@ fn add(record: &mut Record, context: &mut Context<'_>, address: EmailAddress) ->
     Ok(())
 }
 
-/// Whether a user who has nothing yet must pass a verified address before a factor can be enrolled.
+/// Whether a user who has nothing yet must pass a verified address before a factor can be enrolled: one that
+/// wrong codes disabled is no way around it.
 pub(super) fn must_be_passed(record: &Record, context: &Context<'_>) -> bool {
     !record.is_established()
         && context.policy.implicit_email == ImplicitEmail::MustBePassed
-        && context.standing(record).any(|enrollment| context.is_usable(enrollment))
+        && context.standing(record).next().is_some()
 }
 
 /// Whether the chain has passed an address.

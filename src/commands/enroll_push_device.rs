@@ -15,7 +15,8 @@ use crate::event::{EventKind, FailureReason};
 use crate::limits::{DEVICE_FIELD_BYTES_MAX, DEVICE_NAME_CHARS_MAX, PUSH_ADDRESS_BYTES_MAX};
 use crate::policy::PushConfirmation;
 use crate::record::Record;
-use crate::record::enrollment::{AuthenticatorKind, Device, Enrollment, Push, Suffix};
+use crate::record::authenticator::{AuthenticatorKind, Suffix};
+use crate::record::enrollment::{Device, Enrollment, Push};
 use crate::record::life_cycle::{ChallengeEvent, ChallengeStage, EnrollmentEvent, EnrollmentStage};
 use crate::reply::{Outcome, Refusal, Reply};
 

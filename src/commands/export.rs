@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Allows, Command};
 use crate::context::Context;
-use crate::crypto::recipient;
 use crate::crypto::secret::SecretString;
+use crate::crypto::{bytes_of_text, recipient};
 use crate::denial::DenialCode;
 use crate::error::Error;
 use crate::event::EventKind;
@@ -51,7 +51,7 @@ impl Command for Export {
             return Err(context.deny(DenialCode::MissingParameter("recipient")).into());
         }
         let invalid = |text: String| context.deny(DenialCode::InvalidRequest(text));
-        let recipient = key_bytes(&self.recipient)
+        let recipient = bytes_of_text(&self.recipient)
             .ok_or_else(|| invalid("recipient is 32 bytes in base64url without padding".to_owned()))?;
         if !record.is_established() {
             return Err(context.deny(DenialCode::NotEnrolled).into());
@@ -67,11 +67,4 @@ impl Command for Export {
         context.event(EventKind::Exported);
         Ok(Exported { package })
     }
-}
-
-/// 32 bytes of base64url.
-pub(super) fn key_bytes(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    let length = Base64UrlUnpadded::decode(text, &mut bytes).ok()?.len();
-    (length == bytes.len()).then_some(bytes)
 }

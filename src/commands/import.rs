@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::associate::{phone_factor, refuse_known};
 use super::emails::learn;
-use super::export::{INFO, key_bytes};
+use super::export::INFO;
 use super::passed::establish;
 use super::rename_authenticator::check_name;
 use super::{Allows, Command};
 use crate::context::Context;
-use crate::crypto::recipient;
 use crate::crypto::secret::{Secret, SecretString};
+use crate::crypto::{bytes_of_text, recipient};
 use crate::denial::DenialCode;
 use crate::destination::EmailAddress;
 use crate::event::EventKind;
@@ -191,7 +191,7 @@ impl Import {
     ) -> Result<Option<RecoverySet>, Refusal> {
         let key = self.recipient_key.as_ref();
         let key = key.ok_or_else(|| context.deny(DenialCode::MissingParameter("recipient_key")))?;
-        let key = key_bytes(key.expose()).map(Secret::new);
+        let key = bytes_of_text(key.expose()).map(Secret::new);
         let key = key.ok_or_else(|| invalid(context, "recipient_key is 32 bytes in base64url"))?;
         let not_opened = || invalid(context, "package is none that was sealed to recipient_key");
         let sealed = Some(package.expose()).filter(|text| text.len() <= EXPORT_BYTES_MAX);

@@ -13,7 +13,7 @@ use crate::crypto::mac;
 use crate::crypto::secret::SecretString;
 use crate::error::Error;
 use crate::limits::{LOST_ANSWER_MS, LOST_ANSWERS_MAX};
-use crate::record::enrollment::Suffix;
+use crate::record::authenticator::Suffix;
 use crate::record::{KeptAnswer, Record};
 
 /// Keeps `secrets` for the caller's identical call. The host, who has no token, simply calls again.

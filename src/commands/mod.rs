@@ -24,6 +24,7 @@
 
 mod answer_push;
 mod associate;
+mod associated;
 mod authenticators;
 mod challenge;
 mod emails;
@@ -56,12 +57,13 @@ use crate::context::Context;
 use crate::crypto::secret::SecretBytes;
 use crate::denial::Surface;
 use crate::record::Record;
-use crate::record::enrollment::Suffix;
+use crate::record::authenticator::Suffix;
 use crate::reply::{Refusal, Replied, Reply};
 use crate::token::Scopes;
 
 pub use answer_push::{AnswerPush, PushDecision};
-pub use associate::{Associate, Associated, BindingMethod, OobAssociated, OtpAssociated, PushAssociated};
+pub use associate::Associate;
+pub use associated::{Associated, BindingMethod, OobAssociated, OtpAssociated, PushAssociated};
 pub use authenticators::{
     AuthenticatorDetail, AuthenticatorView, BrowserDetail, Describe, Described, ListAuthenticators, Listed,
     Lock, Locks,

@@ -10,7 +10,7 @@ use crate::denial::{DenialCode, Surface};
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::record::Record;
-use crate::record::enrollment::FactorKind;
+use crate::record::authenticator::FactorKind;
 use crate::reply::{Outcome, Refusal, Reply};
 use crate::token::Scopes;
 

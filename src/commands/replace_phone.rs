@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::associate::{Associated, OobAssociated, begin, phone_factor};
+use super::associate::{begin, phone_factor};
+use super::associated::{Associated, OobAssociated};
 use super::remove_authenticator::remove_active;
 use super::{Allows, Command};
 use crate::context::Context;
@@ -11,7 +12,8 @@ use crate::denial::{DenialCode, Surface};
 use crate::destination::Channel;
 use crate::error::Error;
 use crate::event::EventKind;
-use crate::record::enrollment::{AuthenticatorKind, Enrollment, Suffix};
+use crate::record::authenticator::{AuthenticatorKind, Suffix};
+use crate::record::enrollment::Enrollment;
 use crate::record::{Record, Replaced};
 use crate::reply::{Outcome, Refusal, Reply};
 use crate::token::Scopes;

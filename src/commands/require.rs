@@ -10,7 +10,7 @@ use crate::crypto::secret::SecretString;
 use crate::event::EventKind;
 use crate::policy::Enforcement;
 use crate::record::Record;
-use crate::record::enrollment::FactorKind;
+use crate::record::authenticator::FactorKind;
 use crate::reply::{AccessGrant, MfaRequired, Outcome, Refusal, Reply, Requirements};
 use crate::token::MfaGrant;
 
@@ -119,10 +119,10 @@ impl Require {
 }
 
 fn requirements(record: &Record, context: &Context<'_>) -> Result<Requirements, Refusal> {
-    let mut kinds = usable_kinds(context.standing(record), context);
-    if !record.is_established() && kinds.is_empty() {
+    if !record.is_established() && context.standing(record).next().is_none() {
         return Ok(enrollable(context));
     }
+    let mut kinds = usable_kinds(context.standing(record), context);
     if has_live_recovery_code(record, context) {
         kinds.push(FactorKind::RecoveryCode);
     }

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::event::{EventKind, FailureReason};
 use crate::limits::{RECOVERY_LOW, WEAK_MS};
 use crate::record::Record;
-use crate::record::enrollment::AuthenticatorKind;
+use crate::record::authenticator::AuthenticatorKind;
 use crate::record::recovery::TypedRecoveryCode;
 use crate::reply::{Refusal, VerifyReply};
 use crate::token::{Method, Proof};

@@ -1,11 +1,12 @@
 //! The public key of a push device, and the check of what the device signed.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use ed25519_dalek::VerifyingKey as Ed25519Key;
 use minicbor::{CborLen, Decode, Encode};
 use p256::ecdsa::VerifyingKey as Es256Key;
 use p256::ecdsa::signature::Verifier;
 use serde::{Deserialize, Serialize};
+
+use super::bytes_of_text;
 
 /// What marks an uncompressed point (SEC 1 section 2.3.3).
 const UNCOMPRESSED: u8 = 4;
@@ -90,7 +91,7 @@ impl TryFrom<&PublicKey> for DeviceKey {
     type Error = DeviceKeyError;
 
     fn try_from(key: &PublicKey) -> Result<Self, DeviceKeyError> {
-        let x = || coordinate(&key.x).ok_or(DeviceKeyError::Coordinate);
+        let x = || bytes_of_text(&key.x).ok_or(DeviceKeyError::Coordinate);
         match (key.kty.as_str(), key.crv.as_str()) {
             ("OKP", "Ed25519") => {
                 let bytes = x()?;
@@ -98,7 +99,7 @@ impl TryFrom<&PublicKey> for DeviceKey {
                 Ok(DeviceKey::Ed25519(bytes))
             }
             ("EC", "P-256") => {
-                let y = key.y.as_deref().and_then(coordinate).ok_or(DeviceKeyError::Coordinate)?;
+                let y = key.y.as_deref().and_then(bytes_of_text).ok_or(DeviceKeyError::Coordinate)?;
                 let point = [&[UNCOMPRESSED], &x()?[..], &y].concat();
                 let key = Es256Key::from_sec1_bytes(&point).map_err(|_| DeviceKeyError::Point)?;
                 Ok(DeviceKey::Es256(compress(&key).ok_or(DeviceKeyError::Point)?))
@@ -106,13 +107,6 @@ impl TryFrom<&PublicKey> for DeviceKey {
             _ => Err(DeviceKeyError::Kind),
         }
     }
-}
-
-/// 32 bytes of base64url.
-fn coordinate(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    let length = Base64UrlUnpadded::decode(text, &mut bytes).ok()?.len();
-    (length == bytes.len()).then_some(bytes)
 }
 
 /// The key, unless a signature by a point of small order would fit nearly every message, or the bytes are not
@@ -145,6 +139,8 @@ fn verify_es256(key: &[u8; 33], message: &[u8], signature: &[u8]) -> Option<()> 
 
 #[cfg(test)]
 mod tests {
+    use base64ct::{Base64UrlUnpadded, Encoding};
+
     use super::*;
 
     fn hex(text: &str) -> Vec<u8> {

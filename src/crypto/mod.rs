@@ -8,6 +8,8 @@ pub(crate) mod recipient;
 pub mod secret;
 pub(crate) mod stream;
 
+use base64ct::{Base64UrlUnpadded, Encoding};
+
 /// Joins `parts` so that no two lists of parts give the same bytes: each behind its length, 4 bytes
 /// big-endian.
 pub(crate) fn frame(parts: &[&[u8]]) -> Vec<u8> {
@@ -32,4 +34,11 @@ pub(crate) fn framed_len(parts: &[&[u8]]) -> usize {
 /// The length of `part`, as [`frame`] writes it. Caps in `limits.rs` keep every part far below 4 GiB.
 pub(crate) fn length_prefix(part: &[u8]) -> [u8; 4] {
     u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes()
+}
+
+/// Exactly 32 bytes in base64url without padding, as keys are written.
+pub(crate) fn bytes_of_text(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    let length = Base64UrlUnpadded::decode(text, &mut bytes).ok()?.len();
+    (length == bytes.len()).then_some(bytes)
 }

@@ -1,8 +1,8 @@
 //! The odds of an attacker who has the password and guesses as often as the budgets let.
 
 use super::Policy;
+use crate::record::authenticator::FactorKind;
 use crate::record::budget::Budget;
-use crate::record::enrollment::FactorKind;
 
 /// The bound on [`Odds::day`] that a policy needs `declare_odds` to pass: 1 in 5,000.
 pub const ODDS_PER_DAY_MAX: f64 = 1.0 / 5_000.0;

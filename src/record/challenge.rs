@@ -2,7 +2,7 @@
 
 use minicbor::{CborLen, Decode, Encode};
 
-use super::enrollment::Suffix;
+use super::authenticator::Suffix;
 use super::life_cycle::{ChallengeEvent, ChallengeStage};
 use super::{Id, Record};
 use crate::crypto::mac;

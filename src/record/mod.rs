@@ -1,5 +1,6 @@
 //! Everything that the engine knows of one user.
 
+pub(crate) mod authenticator;
 pub(crate) mod browser;
 pub(crate) mod budget;
 pub(crate) mod challenge;
@@ -21,10 +22,11 @@ use crate::crypto::stream::Stream;
 use crate::error::Error;
 use crate::limits::{OPERATION_RING, SEEN_AHEAD_MS_MAX, SPENT_MAX};
 use crate::store::Version;
+use authenticator::{SUFFIX_LETTERS, Suffix};
 use browser::TrustedBrowser;
 use budget::Buckets;
 use challenge::Challenge;
-use enrollment::{Enrollment, SUFFIX_LETTERS, Suffix};
+use enrollment::Enrollment;
 use known_email::KnownEmail;
 use life_cycle::EnrollmentStage;
 use push_pause::PushPause;

@@ -3,7 +3,7 @@
 use minicbor::{CborLen, Decode, Encode};
 use serde::{Deserialize, Serialize};
 
-use super::enrollment::Suffix;
+use super::authenticator::Suffix;
 use super::imported_hash::HashTemplate;
 use crate::crypto::mac;
 use crate::crypto::secret::{Secret, SecretString};

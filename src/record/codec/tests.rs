@@ -10,11 +10,10 @@ use crate::limits::{
     PENDING_MAX, SEED_BYTES_MAX, SPENT_MAX,
 };
 use crate::otp::{Algorithm, Digits, Period, Seed};
+use crate::record::authenticator::Suffix;
 use crate::record::budget::Budget;
 use crate::record::challenge::{Awaited, Challenge, NumberMac};
-use crate::record::enrollment::{
-    Device, Enrollment, Factor, Moving, Otp, Phone, PhoneChannels, Push, Suffix,
-};
+use crate::record::enrollment::{Device, Enrollment, Factor, Moving, Otp, Phone, PhoneChannels, Push};
 use crate::record::imported_hash::HashTemplate;
 use crate::record::known_email::KnownEmail;
 use crate::record::push_pause::PushPause;
