@@ -101,6 +101,16 @@ fn a_scenario_that_does_not_hold_fails() {
             "came to",
         ),
         (r#"{"call":"require","caller":{"authority":{"root":"ann"}}}"#, "caller"),
+        (
+            r#"{"call":"require","caller":{"authority":{"host":"ann"}},"deliveries":[{"channel":"sms"}]}"#,
+            "deliveries should be",
+        ),
+        (
+            r#"{"call":"require","caller":{"authority":{"host":"ann"}},"save_delivery":{"a":"/0/content"}}"#,
+            "/0/content is not in",
+        ),
+        (r#"{"scan":"otpauth://totp/ACME:ann?secret=a","device":1,"save":{}}"#, "without a ticket"),
+        (r#"{"answer_push":"${push}","device":1,"decision":"deny","save":{}}"#, "nothing was saved"),
     ] {
         let json = format!(r#"{{"about":"","policy":{{}},"start_ms":1767225600000,"steps":[{steps}]}}"#);
         let scenario = Scenario::parse(&json).unwrap();

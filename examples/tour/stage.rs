@@ -7,46 +7,71 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anstyle::{AnsiColor, Style};
 use mfacore::drivers::blocking::Mfa;
 use mfacore::otp::{Seed, Totp};
-use mfacore::{Caller, Engine, KeyRing, Outcome, Policy, SecretString, Subject};
+use mfacore::{
+    Caller, Content, Delivery, Engine, KeyRing, NumberEntry, Policy, PushMessage, SecretString, Subject,
+};
 use mfacore_sqlite::Sqlite;
 use serde_json::Value;
+
+use crate::expect::Expect;
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const TITLE: Style = AnsiColor::Cyan.on_default().bold();
 const CALL: Style = AnsiColor::Yellow.on_default();
 const GOOD: Style = AnsiColor::Green.on_default();
+const SENT: Style = AnsiColor::Magenta.on_default();
 const DIM: Style = Style::new().dimmed();
 
 /// 2026-01-01T09:00:00Z, milliseconds since 1970.
 const START_MS: u64 = 1_767_258_000_000;
+const DAY_MS: u64 = 86_400_000;
+
+/// Every factor. A number gets three codes before its budget is spent, so that a tour sees it happen.
+const POLICY: &str = r#"{
+    "profile": "recommended",
+    "issuer": "ACME",
+    "enforcement": "always",
+    "factors": ["otp", "phone", "push-notification", "email", "recovery-code"],
+    "push": {"base_url": "https://mfa.acme.example"},
+    "messages": {"destination_log_in": {"burst": 3, "refill_ms": 1800000}}
+}"#;
 
 pub(crate) struct Stage {
     path: PathBuf,
     engine: Engine,
     mfa: Mfa<Sqlite>,
     now_ms: Arc<AtomicU64>,
+    /// The number of the tour: users are its own.
+    tour: u64,
     user: String,
+    sent: Vec<Delivery>,
     steps: u32,
 }
 
 impl Stage {
     pub(crate) fn open(path: PathBuf) -> Result<Self> {
-        // A host keeps this key in its secret manager. The tour's file is worth nothing.
-        let keys = KeyRing::new(1, std::array::from_fn(|index| u8::try_from(index).unwrap_or_default()))?;
-        let policy =
-            Policy::from_json(r#"{"profile": "recommended", "issuer": "ACME", "enforcement": "always"}"#)?;
-        let engine = Engine::new(keys, policy)?;
+        // A host keeps these keys in its secret manager. The tour's file is worth nothing.
+        let key = |first: u8| std::array::from_fn(|index| u8::try_from(index).unwrap_or_default() ^ first);
+        let keys = KeyRing::new(1, key(0))?.with_naming_key(key(64))?;
+        let engine = Engine::new(keys, Policy::from_json(POLICY)?)?;
         let now_ms = Arc::new(AtomicU64::new(START_MS));
         let mfa = driver(&engine, &path, &now_ms)?;
         anstream::println!("{TITLE}mfacore on {}{TITLE:#}", path.display());
-        // A given file may hold earlier tours: each has a user of its own.
-        let fresh = |user: &String| mfa.call("describe", "{}", Caller::host(user.as_str())).sequence == 0;
-        let user = (1..).map(|number| format!("ann-{number}")).find(fresh).ok_or("no user is left")?;
-        Ok(Self { path, engine, mfa, now_ms, user, steps: 0 })
+        // A given file may hold earlier tours: each has users and a day of its own.
+        let is_fresh =
+            |tour: &u64| mfa.call("describe", "{}", Caller::host(name("ann", *tour))).sequence == 0;
+        let tour = (1..).find(is_fresh).ok_or("no user is left")?;
+        now_ms.fetch_add(tour * DAY_MS, Ordering::SeqCst);
+        Ok(Self { path, engine, mfa, now_ms, tour, user: name("ann", tour), sent: Vec::new(), steps: 0 })
     }
 
-    /// The host itself, for the tour's user.
+    /// The next calls are about this user.
+    pub(crate) fn enter(&mut self, user: &str) {
+        self.user = name(user, self.tour);
+    }
+
+    /// The host itself, for the user.
     pub(crate) fn host(&self) -> Caller {
         Caller::host(self.user.as_str())
     }
@@ -85,7 +110,30 @@ impl Stage {
         Ok(totp.generate(&Seed::from_base32(secret)?, step).to_text().expose().to_owned())
     }
 
-    /// Makes a call, shows it, and returns the reply's body where it is what `expected` says.
+    /// The code that the last step sent.
+    pub(crate) fn code_sent(&self) -> Result<String> {
+        match self.sent.first().map(|delivery| &delivery.content) {
+            Some(Content::Code(code)) => Ok(code.expose().to_owned()),
+            _ => Err("no code was sent".into()),
+        }
+    }
+
+    /// The push that the last step sent.
+    pub(crate) fn push_sent(&self) -> Result<PushMessage> {
+        match self.sent.first().map(|delivery| &delivery.content) {
+            Some(Content::Push(push)) => Ok(push.clone()),
+            _ => Err("no push was sent".into()),
+        }
+    }
+
+    /// After the first factor: the `mfa_token`, where `wanted` can be passed or enrolled.
+    pub(crate) fn require(&mut self, caller: Caller, wanted: &str) -> Result<String> {
+        let expected = Expect::required(wanted);
+        let required = self.call("The password was right", "require", "{}", caller, expected)?;
+        text(&required, "/mfa_token")
+    }
+
+    /// Makes a call, shows it, and returns the reply's body where all is what `expected` says.
     pub(crate) fn call(
         &mut self,
         about: &str,
@@ -102,14 +150,18 @@ impl Stage {
         for event in &finished.events {
             anstream::println!("   {DIM}event {}{DIM:#}", serde_json::to_string(&event.kind)?);
         }
-        let found: Value =
-            if json.expose().is_empty() { Value::Null } else { serde_json::from_str(json.expose())? };
-        let wanted: Value = serde_json::from_str(expected.body)?;
-        if (outcome, status) != (expected.outcome, expected.status) || !holds(&found, &wanted) {
+        self.sent = finished.deliveries;
+        self.sent.iter().for_each(show);
+        let found = if json.expose().is_empty() { Value::Null } else { serde_json::from_str(json.expose())? };
+        if !expected.holds(outcome, status, &found, &self.sent)? {
             return Err(format!("{about}: {name} should be {expected:?}").into());
         }
         Ok(found)
     }
+}
+
+fn name(user: &str, tour: u64) -> String {
+    format!("{user}-{tour}")
 }
 
 fn driver(engine: &Engine, path: &std::path::Path, now_ms: &Arc<AtomicU64>) -> Result<Mfa<Sqlite>> {
@@ -118,52 +170,18 @@ fn driver(engine: &Engine, path: &std::path::Path, now_ms: &Arc<AtomicU64>) -> R
     Ok(Mfa::new(engine.clone(), store).with_clock(Arc::new(move || clock.load(Ordering::SeqCst))))
 }
 
-/// What a call must come to: outcome, HTTP status, and members that the body must hold.
-#[derive(Debug)]
-pub(crate) struct Expect<'a> {
-    outcome: Outcome,
-    status: u16,
-    body: &'a str,
-}
-
-impl<'a> Expect<'a> {
-    pub(crate) fn done(body: &'a str) -> Self {
-        Self { outcome: Outcome::Done, status: 200, body }
-    }
-
-    pub(crate) fn removed() -> Self {
-        Self { outcome: Outcome::Done, status: 204, body: "null" }
-    }
-
-    pub(crate) fn required(body: &'a str) -> Self {
-        Self { outcome: Outcome::Required, status: 403, body }
-    }
-
-    pub(crate) fn granted(body: &'a str) -> Self {
-        Self { outcome: Outcome::Granted, status: 200, body }
-    }
-
-    pub(crate) fn confirmed(body: &'a str) -> Self {
-        Self { outcome: Outcome::Confirmed, status: 200, body }
-    }
-
-    pub(crate) fn denied(status: u16, body: &'a str) -> Self {
-        Self { outcome: Outcome::Denied, status, body }
-    }
-}
-
-/// Whether `found` has every member that `wanted` names.
-fn holds(found: &Value, wanted: &Value) -> bool {
-    match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => {
-            wanted.iter().all(|(name, wanted)| found.get(name).is_some_and(|found| holds(found, wanted)))
+/// A host sends this; the tour shows it.
+fn show(delivery: &Delivery) {
+    let says = match &delivery.content {
+        Content::Code(code) => format!("your code is {}", code.expose()),
+        Content::Push(PushMessage { number: NumberEntry::Choose(choices), .. }) => {
+            format!("is it you? {}", choices.join(" or "))
         }
-        (Value::Array(found), Value::Array(wanted)) => {
-            found.len() == wanted.len()
-                && found.iter().zip(wanted).all(|(found, wanted)| holds(found, wanted))
-        }
-        (found, wanted) => found == wanted,
-    }
+        Content::Push(_) => "is it you?".to_owned(),
+        Content::Notice => "something happened to your account".to_owned(),
+    };
+    let (channel, to) = (delivery.channel.name(), delivery.destination.expose());
+    anstream::println!("   {SENT}{channel} to {to}{SENT:#}, {:?}: {says}", delivery.occasion);
 }
 
 /// The text of a member of a reply.
@@ -174,11 +192,10 @@ pub(crate) fn text(reply: &Value, pointer: &str) -> Result<String> {
 
 /// Sealed tokens are long and say nothing to a reader.
 fn shorten(json: &str) -> String {
-    json.split('"')
-        .map(|part| match part.char_indices().nth(12) {
-            Some((end, _)) if part.len() > 120 && !part.contains([' ', ':']) => format!("{}..", &part[..end]),
-            _ => part.to_owned(),
-        })
-        .collect::<Vec<_>>()
-        .join("\"")
+    let short = |part: &str| {
+        let (most, kept) = if part.contains(':') { (160, 60) } else { (80, 12) };
+        let end = part.char_indices().nth(kept).filter(|_| part.len() > most && !part.contains(' '));
+        end.map_or_else(|| part.to_owned(), |(end, _)| format!("{}..", &part[..end]))
+    };
+    json.split('"').map(short).collect::<Vec<_>>().join("\"")
 }

@@ -20,6 +20,9 @@ pub enum Fault {
     SwapConflicts,
     /// A swap is written, and reported as a conflict, as by a client library that retries on its own.
     SwapLandsAndConflicts,
+    /// A swap works: the fault behind it meets a later one. A call that sends a message writes its budgets before
+    /// the user.
+    SwapSucceeds,
 }
 
 impl Fault {
@@ -67,7 +70,7 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn swap(&self, key: &[u8], write: Write<'_>) -> Result<Swapped, StoreError> {
         match self.next(false) {
-            None | Some(Fault::LoadFails) => self.inner.swap(key, write),
+            None | Some(Fault::LoadFails | Fault::SwapSucceeds) => self.inner.swap(key, write),
             Some(Fault::SwapFails) => Err(failed()),
             Some(Fault::SwapConflicts) => Ok(Swapped::Conflict),
             Some(Fault::SwapLandsAndFails) => self.inner.swap(key, write).and(Err(failed())),

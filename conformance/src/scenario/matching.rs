@@ -4,10 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+/// What was saved, by name.
+pub(super) type Saved = BTreeMap<String, Value>;
+
 /// `template` with every `${name}` replaced.
-pub(super) fn fill(template: &Value, saved: &BTreeMap<String, String>) -> Result<Value, String> {
+pub(super) fn fill(template: &Value, saved: &Saved) -> Result<Value, String> {
     Ok(match template {
-        Value::String(text) => Value::String(fill_text(text, saved)?),
+        Value::String(text) => match whole_placeholder(text) {
+            Some(name) => find(name, saved)?.clone(),
+            None => Value::String(fill_text(text, saved)?),
+        },
         Value::Array(items) => {
             Value::Array(items.iter().map(|item| fill(item, saved)).collect::<Result<_, _>>()?)
         }
@@ -19,14 +25,26 @@ pub(super) fn fill(template: &Value, saved: &BTreeMap<String, String>) -> Result
     })
 }
 
-/// `text` with every `${name}` replaced.
-pub(super) fn fill_text(text: &str, saved: &BTreeMap<String, String>) -> Result<String, String> {
+/// The name in a text that is one placeholder and nothing else.
+fn whole_placeholder(text: &str) -> Option<&str> {
+    text.strip_prefix("${")?.strip_suffix('}').filter(|name| !name.contains(['$', '{', '}']))
+}
+
+fn find<'s>(name: &str, saved: &'s Saved) -> Result<&'s Value, String> {
+    saved.get(name).ok_or_else(|| format!("nothing was saved as {name:?}"))
+}
+
+/// `text` with every `${name}` replaced; what is no text goes in as JSON.
+pub(super) fn fill_text(text: &str, saved: &Saved) -> Result<String, String> {
     let mut filled = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         let (name, after) = after.split_once('}').ok_or_else(|| format!("{text:?} has no closing brace"))?;
         filled.push_str(before);
-        filled.push_str(saved.get(name).ok_or_else(|| format!("nothing was saved as {name:?}"))?);
+        match find(name, saved)? {
+            Value::String(value) => filled.push_str(value),
+            other => filled.push_str(&other.to_string()),
+        }
         rest = after;
     }
     filled.push_str(rest);
@@ -76,9 +94,11 @@ mod tests {
 
     #[test]
     fn templates_are_filled_and_unknown_names_refused() {
-        let saved = BTreeMap::from([("a".to_owned(), "1".to_owned())]);
-        assert_eq!(fill(&json!({"x": ["-${a}-"]}), &saved).unwrap(), json!({"x": ["-1-"]}));
-        assert!(fill_text("${b}", &saved).is_err());
+        let saved = BTreeMap::from([("a".to_owned(), json!("1")), ("b".to_owned(), json!({"c": [2]}))]);
+        let filled = fill(&json!({"x": ["-${a}-", "${a}", "${b}", "${a}${b}"]}), &saved).unwrap();
+        assert_eq!(filled, json!({"x": ["-1-", "1", {"c": [2]}, "1{\"c\":[2]}"]}));
+        assert!(fill(&json!("${c}"), &saved).is_err());
+        assert!(fill_text("${c} ", &saved).is_err());
         assert!(fill_text("${a", &saved).is_err());
     }
 }

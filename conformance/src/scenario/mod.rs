@@ -12,9 +12,12 @@
 //!   "steps": [
 //!     {"call": "require", "caller": {"authority": {"host": "ann"}}, "body": {},
 //!      "reply": {"outcome": "required", "status": 403, "body": {"error": "mfa_required", "mfa_token": "*"}},
-//!      "events": ["enrollment_started"], "save": {"token": "/mfa_token"}},
+//!      "events": ["enrollment_started"], "save": {"token": "/mfa_token"},
+//!      "deliveries": [{"channel": "sms", "content": {"code": "*"}}], "save_delivery": {"code": "/0/content/code"}},
 //!     {"pass_ms": 30000},
 //!     {"totp": {"secret": "${secret}", "back": 0}, "save_as": "code"},
+//!     {"scan": "${barcode_uri}", "device": 1, "save": {"ticket": "/token", "body": "/body"}},
+//!     {"answer_push": "${push}", "device": 1, "decision": "approve", "number": "${number}", "save": {"body": "/body"}},
 //!     {"faults": ["swap_lands_and_fails"]},
 //!     {"parallel": 8, "call": "verify_otp", "caller": {}, "body": {}, "outcomes": {"granted": 1, "denied": 7}}
 //!   ]
@@ -22,10 +25,22 @@
 //! ```
 //!
 //! A reply matches where every member that is named is there and matches; `"*"` is any value, `null` is none;
-//! lists match element by element. `${name}` stands for a saved value. The seed of a call is derived from the
-//! scenario's name, the call's index and its lane, so that every runner gets the same tokens, secrets and
-//! bytes.
+//! lists match element by element. Deliveries are a list of `mfacore::Delivery` as JSON and match the same way:
+//! `[]` says that nothing goes out, a step without the member does not say. `${name}` stands for a saved value:
+//! in a longer text as text, and a text that is one placeholder and nothing else is the value itself, an object
+//! too. The seed of a call is derived from the scenario's name, the call's index and its lane, so that every
+//! runner gets the same tokens, secrets and bytes.
+//!
+//! The push device of number `n` has an Ed25519 key (RFC 8032) whose secret is the 32 bytes `31 n + 1`,
+//! `31 n + 2` and so on, each modulo 256, the name `device n` and the push address `push-service:device n`.
+//! `scan` and `answer_push` make no call: what the device would send is `{"token": .., "body": ..}`, of which
+//! `save` keeps parts, and a call step sends it. What a device signs is at `mfacore::commands::EnrollPushDevice`
+//! and `mfacore::commands::AnswerPush`.
+//!
+//! Every runner seals under the same ring: root key 1 is the 32 bytes `the key that all scenarios share`, the
+//! naming key `the naming key of all scenarios.`
 
+mod devices;
 mod faulty_store;
 mod matching;
 mod play;
@@ -33,6 +48,7 @@ mod rust;
 
 use std::collections::BTreeMap;
 
+use mfacore::commands::PushDecision;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -67,6 +83,10 @@ pub enum Step {
     Pass(PassStep),
     /// A code is computed, as the user's app does it.
     Totp(TotpStep),
+    /// A push device scans a ticket.
+    Scan(ScanStep),
+    /// The user of a push device answers a push.
+    AnswerPush(AnswerPushStep),
     /// The store misbehaves at its next calls.
     Faults(FaultStep),
 }
@@ -94,6 +114,13 @@ pub struct CallStep {
     /// Values of the reply's body to keep: name to JSON pointer.
     #[serde(default)]
     pub save: BTreeMap<String, String>,
+    /// What must go out, all of it and in order, by all lanes of a parallel call together; not looked at where
+    /// left out.
+    #[serde(default)]
+    pub deliveries: Option<Vec<Value>>,
+    /// Values of the list of deliveries to keep: name to JSON pointer. None of a parallel call.
+    #[serde(default)]
+    pub save_delivery: BTreeMap<String, String>,
     /// How many make the call at once; once where left out.
     #[serde(default)]
     pub parallel: Option<u32>,
@@ -137,7 +164,7 @@ pub struct TotpStep {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TotpOf {
-    /// The secret in base32.
+    /// The secret in base32, or the `otpauth` URI that holds it.
     pub secret: String,
     /// Steps before the current one.
     #[serde(default)]
@@ -145,6 +172,35 @@ pub struct TotpOf {
     /// A number that is added to the code, to make it wrong.
     #[serde(default)]
     pub off_by: u32,
+}
+
+/// A push device scans a ticket: gives the ticket and the body of `enroll_push_device`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScanStep {
+    /// The URI in the QR code.
+    pub scan: String,
+    /// The device's number.
+    pub device: u8,
+    /// Values of `{"token": .., "body": ..}` to keep: name to JSON pointer.
+    pub save: BTreeMap<String, String>,
+}
+
+/// The user of a push device answers a push: gives the transaction token and the body of `answer_push`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerPushStep {
+    /// The push, whole, as it was delivered: a saved `/0/content/push`.
+    pub answer_push: Value,
+    /// The device's number.
+    pub device: u8,
+    /// What the user decides.
+    pub decision: PushDecision,
+    /// The number that the user chooses or types.
+    #[serde(default)]
+    pub number: Option<String>,
+    /// Values of `{"token": .., "body": ..}` to keep: name to JSON pointer.
+    pub save: BTreeMap<String, String>,
 }
 
 /// The store misbehaves.
@@ -197,6 +253,8 @@ pub struct CallResponse {
     pub body: String,
     /// The names of the events, in order.
     pub events: Vec<String>,
+    /// What is to be sent: each `mfacore::Delivery` as JSON, in order.
+    pub deliveries: Vec<Value>,
     /// The user whom the proof of a login names.
     pub verified_user: Option<String>,
 }

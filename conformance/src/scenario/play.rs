@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use mfacore::otp::{Seed, Totp};
 use serde_json::Value;
 
-use super::matching::{difference, fill, fill_text};
-use super::{CallRequest, CallResponse, CallStep, Runner, RunnerFactory, Scenario, Step, TotpOf};
+use super::devices;
+use super::matching::{Saved, difference, fill};
+use super::{CallRequest, CallResponse, CallStep, Runner, RunnerFactory, Scenario, Step};
 
 /// What came of a scenario: every response, so that two runs can be compared to the byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ struct Stage<'a> {
     name: &'a str,
     now_ms: u64,
     calls: u32,
-    saved: BTreeMap<String, String>,
+    saved: Saved,
     responses: Vec<CallResponse>,
     was_parallel: bool,
 }
@@ -39,7 +39,7 @@ pub fn play(name: &str, scenario: &Scenario, factory: &dyn RunnerFactory) -> Res
         name,
         now_ms: scenario.start_ms,
         calls: 0,
-        saved: BTreeMap::new(),
+        saved: Saved::new(),
         responses: Vec::new(),
         was_parallel: false,
     };
@@ -57,9 +57,11 @@ impl Stage<'_> {
                 self.now_ms = now_ms.ok_or("time passed its bounds")?;
             }
             Step::Totp(totp) => {
-                let code = self.compute(&totp.totp)?;
-                self.saved.insert(totp.save_as.clone(), code);
+                let code = devices::code(&totp.totp, &self.saved, self.now_ms)?;
+                self.saved.insert(totp.save_as.clone(), code.into());
             }
+            Step::Scan(scan) => self.save(&scan.save, &devices::enroll(scan, &self.saved)?)?,
+            Step::AnswerPush(answer) => self.save(&answer.save, &devices::answer(answer, &self.saved)?)?,
             Step::Faults(faults) => self.runner.inject(&faults.faults),
             Step::Call(call) => match call.parallel {
                 Some(lanes) => self.call_at_once(call, lanes)?,
@@ -69,15 +71,13 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// A code of the user's app, computed from the shown secret alone.
-    fn compute(&self, of: &TotpOf) -> Result<String, String> {
-        let secret = fill_text(&of.secret, &self.saved)?;
-        let seed = Seed::from_base32(&secret).map_err(|error| error.to_string())?;
-        let totp = Totp::default();
-        let step = totp.step(self.now_ms).checked_sub(of.back).ok_or("a step before 1970")?;
-        let code = totp.generate(&seed, step).to_text();
-        let number: u32 = code.expose().parse().map_err(|_| "a code that is no number")?;
-        Ok(format!("{:06}", number.wrapping_add(of.off_by) % 1_000_000))
+    /// Keeps values of `from`, by JSON pointer.
+    fn save(&mut self, save: &BTreeMap<String, String>, from: &Value) -> Result<(), String> {
+        for (name, pointer) in save {
+            let value = from.pointer(pointer).ok_or_else(|| format!("{pointer} is not in {from}"))?;
+            self.saved.insert(name.clone(), value.clone());
+        }
+        Ok(())
     }
 
     fn request(&mut self, call: &CallStep, lane: u32) -> Result<CallRequest, String> {
@@ -119,15 +119,23 @@ impl Stage<'_> {
         if (response.outcome == "granted") != response.verified_user.is_some() {
             return Err(format!("a grant and its proof do not agree: {whole}"));
         }
-        for (name, pointer) in &call.save {
-            let value = body.pointer(pointer).ok_or_else(|| format!("{pointer} is not in {whole}"))?;
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            self.saved.insert(name.clone(), text);
-        }
+        let deliveries = Value::Array(response.deliveries.clone());
+        self.check_deliveries(call, &deliveries).map_err(|text| format!("{text}, {whole}"))?;
+        self.save(&call.save, &body)?;
+        self.save(&call.save_delivery, &deliveries)?;
         if !self.was_parallel {
             self.responses.push(response);
         }
         Ok(())
+    }
+
+    fn check_deliveries(&self, call: &CallStep, found: &Value) -> Result<(), String> {
+        let Some(expected) = &call.deliveries else { return Ok(()) };
+        let expected = fill(&Value::Array(expected.clone()), &self.saved)?;
+        match difference(&expected, Some(found), "deliveries") {
+            Some(text) => Err(format!("{text}: {found}")),
+            None => Ok(()),
+        }
     }
 
     fn call_at_once(&mut self, call: &CallStep, lanes: u32) -> Result<(), String> {
@@ -140,14 +148,16 @@ impl Stage<'_> {
                 requests.iter().map(|request| scope.spawn(move || runner.call(request))).collect();
             lanes.into_iter().map(|lane| lane.join().map_err(|_| "a lane panicked".to_owned())?).collect()
         });
-        let mut outcomes = BTreeMap::new();
+        let (mut outcomes, mut deliveries) = (BTreeMap::new(), Vec::new());
         for response in responses {
-            *outcomes.entry(response?.outcome).or_insert(0) += 1;
+            let response = response?;
+            *outcomes.entry(response.outcome).or_insert(0) += 1;
+            deliveries.extend(response.deliveries);
         }
         if outcomes != call.outcomes {
             return Err(format!("should come to {:?}, and came to {outcomes:?}", call.outcomes));
         }
-        Ok(())
+        self.check_deliveries(call, &Value::Array(deliveries))
     }
 }
 

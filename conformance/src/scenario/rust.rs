@@ -11,6 +11,8 @@ use super::{CallRequest, CallResponse, Fault, FaultyStore, Runner, RunnerFactory
 
 /// The root key of every scenario.
 const ROOT: [u8; 32] = *b"the key that all scenarios share";
+/// The naming key of every scenario.
+const NAMING: [u8; 32] = *b"the naming key of all scenarios.";
 
 type SharedStore = Arc<FaultyStore<Box<dyn Store>>>;
 type OpenStore = Box<dyn Fn() -> Result<Box<dyn Store>, String>>;
@@ -26,7 +28,7 @@ impl Deployment {
         let text = |error: mfacore::ConfigError| error.to_string();
         let policy = |json: &String| Policy::from_json(json).map_err(text);
         let own = policies.get("").ok_or("a scenario needs a policy")?;
-        let keys = KeyRing::new(1, ROOT).map_err(text)?;
+        let keys = KeyRing::new(1, ROOT).and_then(|keys| keys.with_naming_key(NAMING)).map_err(text)?;
         let first = Engine::new(keys, policy(own)?).map_err(text)?;
         let mut engines = BTreeMap::from([(String::new(), first.clone())]);
         for (tenant, json) in policies.iter().filter(|(tenant, _)| !tenant.is_empty()) {
@@ -52,12 +54,15 @@ fn respond(finished: Finished<Replied>) -> Result<CallResponse, String> {
         let event = json(serde_json::to_value(event))?;
         events.push(event["event"].as_str().unwrap_or_default().to_owned());
     }
+    let deliveries = finished.deliveries.iter().map(|delivery| json(serde_json::to_value(delivery)));
+    let deliveries = deliveries.collect::<Result<_, _>>()?;
     let verified = finished.result.ok().and_then(|replied| replied.verified);
     Ok(CallResponse {
         outcome: outcome_name(outcome).to_owned(),
         status,
         body: body.expose().to_owned(),
         events,
+        deliveries,
         verified_user: verified.map(|verified| verified.user().to_owned()),
     })
 }

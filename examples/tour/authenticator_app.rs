@@ -1,22 +1,26 @@
-//! The chapters of the tour, in order.
+//! An authenticator app: enrolled, passed, joined by a second one, recovered, locked out, removed.
 
+use mfacore::Scopes;
 use mfacore::otp::qr;
-use mfacore::{Caller, Scopes};
 
-use crate::stage::{Expect, Result, Stage, text};
+use crate::expect::Expect;
+use crate::stage::{Result, Stage, text};
 
-const BOTH: &str = r#"{"mfa_requirements": {"challenge": [{"type": "otp"}, {"type": "recovery-code"}]}}"#;
+pub(crate) const BOTH: &str =
+    r#"{"mfa_requirements": {"challenge": [{"type": "otp"}, {"type": "recovery-code"}]}}"#;
 const INVALID: &str = r#"{"error": "invalid_grant", "error_description": "Invalid otp_code."}"#;
-const OTP: &str = r#"{"authenticator_types":["otp"]}"#;
+/// What a user without a factor is asked for.
+pub(crate) const ENROLL: &str = r#"{
+    "error": "mfa_required",
+    "mfa_requirements": {"enroll": [{"type": "otp"}, {"type": "phone"}, {"type": "push-notification"}]}
+}"#;
+pub(crate) const OTP: &str = r#"{"authenticator_types":["otp"]}"#;
 
 /// First factor passed, nothing enrolled yet: enroll and confirm. Gives the app's secret and the recovery
 /// code.
 pub(crate) fn enroll(stage: &mut Stage) -> Result<(String, String)> {
     stage.title("Enrolling");
-    let wanted = r#"{"error": "mfa_required", "mfa_requirements": {"enroll": [{"type": "otp"}]}}"#;
-    let host = stage.host();
-    let required = stage.call("The password was right", "require", "{}", host, Expect::required(wanted))?;
-    let token = text(&required, "/mfa_token")?;
+    let token = stage.require(stage.host(), ENROLL)?;
     let label = stage.bearer(&token).account_label("ann@example.com");
     let wanted = r#"{"authenticator_type": "otp"}"#;
     let associated = stage.call("She adds an app", "associate", OTP, label, Expect::done(wanted))?;
@@ -38,7 +42,7 @@ pub(crate) fn enroll(stage: &mut Stage) -> Result<(String, String)> {
 pub(crate) fn log_in(stage: &mut Stage, phone: &str) -> Result<()> {
     stage.title("Logging in");
     stage.pass_s(30);
-    let token = require(stage, stage.host())?;
+    let token = stage.require(stage.host(), BOTH)?;
     let wanted = r#"{"challenge_type": "otp"}"#;
     stage.call(
         "The app is challenged",
@@ -49,7 +53,7 @@ pub(crate) fn log_in(stage: &mut Stage, phone: &str) -> Result<()> {
     )?;
     let body = otp(&stage.code(phone)?);
     stage.call("The code is right", "verify_otp", &body, stage.bearer(&token), Expect::granted("{}"))?;
-    let token = require(stage, stage.host())?;
+    let token = stage.require(stage.host(), BOTH)?;
     stage.call(
         "The same code is refused",
         "verify_otp",
@@ -63,7 +67,7 @@ pub(crate) fn log_in(stage: &mut Stage, phone: &str) -> Result<()> {
 /// A second factor is refused to a password alone, and added with an access token.
 pub(crate) fn add_a_second_factor(stage: &mut Stage, phone: &str) -> Result<String> {
     stage.title("Adding a second factor");
-    let token = require(stage, stage.host())?;
+    let token = stage.require(stage.host(), BOTH)?;
     let wanted = r#"{"error": "access_denied", "error_description": "User is already enrolled."}"#;
     stage.call(
         "A password does not add a factor",
@@ -92,7 +96,7 @@ pub(crate) fn add_a_second_factor(stage: &mut Stage, phone: &str) -> Result<Stri
 /// A recovery code is used, replaced, and dead.
 pub(crate) fn recover(stage: &mut Stage, recovery_code: &str) -> Result<()> {
     stage.title("Recovering");
-    let token = require(stage, stage.host())?;
+    let token = stage.require(stage.host(), BOTH)?;
     let body = recovery(recovery_code);
     let about = "Both devices are at home: the recovery code logs her in, and is replaced";
     let granted =
@@ -101,7 +105,7 @@ pub(crate) fn recover(stage: &mut Stage, recovery_code: &str) -> Result<()> {
     let again = format!(r#"{{"error": "expired_token", "recovery_code": "{next}"}}"#);
     let about = "Had that answer been lost, the new code would not be; the login is not repeated";
     stage.call(about, "verify_recovery_code", &body, stage.bearer(&token), Expect::denied(403, &again))?;
-    let token = require(stage, stage.host())?;
+    let token = stage.require(stage.host(), BOTH)?;
     let wanted = r#"{"error": "invalid_grant", "error_description": "MFA Authorization rejected."}"#;
     stage.call(
         "The old one is dead",
@@ -125,7 +129,7 @@ pub(crate) fn recover(stage: &mut Stage, recovery_code: &str) -> Result<()> {
 pub(crate) fn lock_out(stage: &mut Stage, tablet: &str) -> Result<()> {
     stage.title("Locking out");
     stage.pass_s(30);
-    let token = require(stage, stage.host())?;
+    let token = stage.require(stage.host(), BOTH)?;
     let right = stage.code(tablet)?;
     let wrong = format!("{:06}", (right.parse::<u32>()? + 500_000) % 1_000_000);
     for attempt in 1..=4 {
@@ -150,7 +154,7 @@ pub(crate) fn lock_out(stage: &mut Stage, tablet: &str) -> Result<()> {
         Expect::denied(429, locked),
     )?;
     stage.pass_s(300);
-    let token = require(stage, stage.host())?;
+    let token = stage.require(stage.host(), BOTH)?;
     let body = otp(&stage.code(tablet)?);
     stage.call(
         "Five minutes later two attempts are back, and she logs in",
@@ -184,18 +188,12 @@ pub(crate) fn remove(stage: &mut Stage, tablet: &str) -> Result<()> {
     let wanted = r#"{"error": "expired_token"}"#;
     let about = "Tokens of before are dead";
     stage.call(about, "list_authenticators", "{}", stage.bearer(&access), Expect::denied(401, wanted))?;
-    let wanted = r#"{"mfa_requirements": {"enroll": [{"type": "otp"}]}}"#;
-    stage.call("The next login starts anew", "require", "{}", stage.host(), Expect::required(wanted))?;
+    stage.call("The next login starts anew", "require", "{}", stage.host(), Expect::required(ENROLL))?;
     Ok(())
 }
 
-fn require(stage: &mut Stage, caller: Caller) -> Result<String> {
-    let required = stage.call("The password was right", "require", "{}", caller, Expect::required(BOTH))?;
-    text(&required, "/mfa_token")
-}
-
 fn access_token(stage: &mut Stage, secret: &str) -> Result<String> {
-    let token = require(stage, stage.host().mfa_audience(Scopes::ALL))?;
+    let token = stage.require(stage.host().mfa_audience(Scopes::ALL), BOTH)?;
     let body = otp(&stage.code(secret)?);
     let wanted = r#"{"scope": "enroll read:authenticators remove:authenticators", "expires_in": 600}"#;
     let about = "She passes a factor and asks for the MFA audience";
@@ -203,7 +201,7 @@ fn access_token(stage: &mut Stage, secret: &str) -> Result<String> {
     text(&granted, "/access_token")
 }
 
-fn otp(code: &str) -> String {
+pub(crate) fn otp(code: &str) -> String {
     format!(r#"{{"otp":"{code}"}}"#)
 }
 
