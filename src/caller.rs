@@ -67,7 +67,7 @@ pub enum Expectation {
 }
 
 /// Facts from the host.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Facts {
     pub(crate) account_label: Option<String>,
@@ -109,6 +109,17 @@ pub enum Purpose {
     /// To do something that a session alone may not do; see [`Caller::step_up`].
     #[n(1)]
     StepUp,
+}
+
+impl std::fmt::Debug for Facts {
+    /// Shows neither label nor addresses nor what the user is about to do.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Facts")
+            .field("expects", &self.expects)
+            .field("mfa_audience", &self.mfa_audience)
+            .field("purpose", &self.purpose)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Caller {

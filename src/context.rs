@@ -159,7 +159,7 @@ impl Context<'_> {
         grant: Grant,
     ) -> Result<SecretString, Error> {
         let life_ms = self.policy.oob_code_ms;
-        let token = Token { id, chain, ..self.draft(record, None, Vec::new(), grant, None, life_ms)? };
+        let token = Token { id, ..self.draft(record, Some(chain), Vec::new(), grant, None, life_ms)? };
         token.seal(self.keys, self.stream.bytes()?)
     }
 
@@ -173,7 +173,8 @@ impl Context<'_> {
         weak_until_ms: Option<u64>,
     ) -> Result<SecretString, Error> {
         let life_ms = self.policy.mfa_token_ms;
-        let token = self.draft(record, before, proofs, Grant::Mfa(grant), weak_until_ms, life_ms)?;
+        let token =
+            self.draft(record, chain_of(before), proofs, Grant::Mfa(grant), weak_until_ms, life_ms)?;
         token.seal(self.keys, self.stream.bytes()?)
     }
 
@@ -188,7 +189,8 @@ impl Context<'_> {
     ) -> Result<AccessGrant, Error> {
         let scopes = if weak_until_ms.is_some() { scopes.without(Scopes::REMOVE) } else { scopes };
         let life_ms = self.policy.access_token_ms;
-        let token = self.draft(record, before, proofs, Grant::Access(scopes), weak_until_ms, life_ms)?;
+        let token =
+            self.draft(record, chain_of(before), proofs, Grant::Access(scopes), weak_until_ms, life_ms)?;
         let text = token.seal(self.keys, self.stream.bytes()?)?;
         Ok(self.access_grant(&token, scopes, text))
     }
@@ -220,14 +222,14 @@ impl Context<'_> {
     fn draft(
         &mut self,
         record: &mut Record,
-        before: Option<&Token>,
+        chain: Option<Id>,
         proofs: Vec<Proof>,
         grant: Grant,
         weak_until_ms: Option<u64>,
         life_ms: u64,
     ) -> Result<Token, Error> {
         let id = self.stream.bytes()?;
-        let chain = before.map_or(id, |token| token.chain);
+        let chain = chain.unwrap_or(id);
         let expires_ms = self.now_ms.saturating_add(life_ms);
         if record.sequence == 0 || matches!(record.life, Life::Erased { .. }) {
             // The record must be there when the token comes back: an absence from then on is a denial.
@@ -253,6 +255,10 @@ impl Context<'_> {
             ahead_ms,
         })
     }
+}
+
+fn chain_of(token: Option<&Token>) -> Option<Id> {
+    token.map(|token| token.chain)
 }
 
 /// An event outside of an attempt.

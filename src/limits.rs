@@ -124,6 +124,8 @@ pub const LOST_ANSWER_MS: u64 = 2 * 60 * 1000;
 pub const PUSH_PAUSE_MS_MIN: u64 = 60 * 1000;
 /// The longest pause after denied pushes.
 pub const PUSH_PAUSE_MS_MAX: u64 = 60 * 60 * 1000;
+/// After so long without a denial the next pause is the first one again.
+pub const PUSH_PAUSE_FORGOTTEN_MS: u64 = 24 * 60 * 60 * 1000;
 /// How long a client waits between polls, seconds: 12 a minute (CONTRACT section 4, rule 8).
 pub const POLL_INTERVAL_S: u64 = 5;
 /// How long what was enrolled under a recovery code or an e-mail stays weak.

@@ -61,6 +61,7 @@ pub struct Verified {
     at_ms: u64,
     purpose: Purpose,
     transaction: Option<String>,
+    weak_until_ms: Option<u64>,
 }
 
 impl Verified {
@@ -72,8 +73,18 @@ impl Verified {
         at_ms: u64,
         purpose: Purpose,
         transaction: Option<String>,
+        weak_until_ms: Option<u64>,
     ) -> Self {
-        Self { user: user.to_owned(), authenticator, challenge, amr, at_ms, purpose, transaction }
+        Self {
+            user: user.to_owned(),
+            authenticator,
+            challenge,
+            amr,
+            at_ms,
+            purpose,
+            transaction,
+            weak_until_ms,
+        }
     }
 
     /// The user who passed.
@@ -110,6 +121,12 @@ impl Verified {
     /// you act on either.
     pub fn purpose(&self) -> Purpose {
         self.purpose
+    }
+
+    /// Whether what was passed proves no more than that somebody read along or found a code: a recovery code, an
+    /// e-mail, or what one of them enrolled less than 72 hours ago. It logs in; think before you let it step up.
+    pub fn is_weak(&self) -> bool {
+        self.weak_until_ms.is_some()
     }
 
     /// The transaction context that the host gave at `Require`.

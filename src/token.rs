@@ -292,8 +292,10 @@ impl Token {
         if self.record_expires_ms() <= record.expiry_now_ms(now_ms) {
             return Err(Dead::Expired);
         }
-        let excepted = record.excepted.iter().any(|mark| mark.id == self.id);
-        if !excepted && !self.proofs.iter().all(|proof| proof.stands(record)) {
+        let is_excepted = |suffix: &Suffix| {
+            record.excepted.iter().any(|excepted| (excepted.id, &excepted.suffix) == (self.id, suffix))
+        };
+        if !self.proofs.iter().all(|proof| proof.stands(record) || is_excepted(&proof.suffix)) {
             return Err(Dead::Revoked);
         }
         if record.spent.iter().any(|mark| mark.id == self.id) {

@@ -15,7 +15,7 @@ use crate::destination::{Channel, EmailAddress, PhoneNumber};
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::limiter::Use;
-use crate::limits::{AUTHENTICATORS_MAX, OTP_ACTIVE_MAX, PENDING_MAX, SEED_BYTES_DEFAULT};
+use crate::limits::{AUTHENTICATORS_MAX, LOST_ANSWER_MS, OTP_ACTIVE_MAX, PENDING_MAX, SEED_BYTES_DEFAULT};
 use crate::otp::Seed;
 use crate::otp::uri::{ENCODED, Kind, OtpauthUri};
 use crate::policy::PhoneChannel;
@@ -93,7 +93,7 @@ impl Command for Associate {
         if must_be_passed(record, context) && !was_passed(bearer.token) {
             return Err(context.deny(DenialCode::EmailFirst).into());
         }
-        let kind = self.choose(context)?;
+        let kind = self.choose(record, context)?;
         let factor = self.factor(kind, record, context)?;
         begin(record, context, bearer, kind, factor, None)
     }
@@ -117,16 +117,20 @@ fn may_enroll(token: &Token, record: &Record) -> bool {
 
 impl Associate {
     /// The first of what the client offers that policy allows.
-    fn choose(&self, context: &Context<'_>) -> Result<AuthenticatorKind, Refusal> {
+    fn choose(&self, record: &Record, context: &Context<'_>) -> Result<AuthenticatorKind, Refusal> {
         if self.authenticator_types.is_empty() {
             return Err(context.deny(DenialCode::MissingParameter("authenticator_types")).into());
         }
-        let channels = || self.oob_channels.iter().filter_map(|channel| Channel::parse(channel));
-        let mut offered = self.authenticator_types.iter().flat_map(|kind| {
-            let otp = (kind == "otp").then_some(AuthenticatorKind::Totp);
-            otp.into_iter().chain(channels().filter(move |_| kind == "oob").map(Into::into))
+        let is_open = |kind: &AuthenticatorKind| is_enabled(*kind, record, context);
+        let otp = Some(AuthenticatorKind::Totp).filter(is_open);
+        let channels = self.oob_channels.iter().filter_map(|channel| Channel::parse(channel));
+        let oob = channels.map(AuthenticatorKind::from).find(is_open);
+        let offered = self.authenticator_types.iter().find_map(|kind| match kind.as_str() {
+            "otp" => otp,
+            "oob" => oob,
+            _ => None,
         });
-        if let Some(kind) = offered.find(|kind| is_enabled(*kind, context)) {
+        if let Some(kind) = offered {
             return Ok(kind);
         }
         if self.authenticator_types.iter().any(|kind| kind == "oob") && self.oob_channels.is_empty() {
@@ -152,7 +156,7 @@ impl Associate {
             AuthenticatorKind::Push => Ok(Factor::Push(Push {
                 otp_suffix: record.fresh_suffix(&mut context.stream)?,
                 otp: new_otp(context)?,
-                ticket: context.stream.bytes()?,
+                ticket: Some(context.stream.bytes()?.into()),
                 device: None,
             })),
             AuthenticatorKind::RecoveryCode => Err(Error::Misuse("recovery codes come with a factor").into()),
@@ -173,10 +177,12 @@ impl Associate {
     }
 }
 
-fn is_enabled(kind: AuthenticatorKind, context: &Context<'_>) -> bool {
+fn is_enabled(kind: AuthenticatorKind, record: &Record, context: &Context<'_>) -> bool {
     let channels = &context.policy.phone.channels;
     context.policy.allows(kind.factor_kind())
         && match kind {
+            // Who has only a mailbox to show has not enrolled anything by showing it again.
+            AuthenticatorKind::Email => !must_be_passed(record, context),
             AuthenticatorKind::Sms => channels.contains(&PhoneChannel::Sms),
             AuthenticatorKind::Voice => channels.contains(&PhoneChannel::Voice),
             _ => true,
@@ -231,8 +237,9 @@ pub(super) fn begin(
     replaces: Option<Replaced>,
 ) -> Result<Associated, Refusal> {
     let mut enrollment = Enrollment::new(record.fresh_suffix(&mut context.stream)?, context.now_ms, factor);
-    // What a weak proof enrolls is as weak, for as long.
-    enrollment.weak_until_ms = bearer.token.weak_until_ms.filter(|until_ms| *until_ms > context.now_ms);
+    // What a weak proof enrolls beside older factors is as weak, for as long.
+    let weak_until_ms = bearer.token.weak_until_ms.filter(|until_ms| *until_ms > context.now_ms);
+    enrollment.weak_until_ms = weak_until_ms.filter(|_| record.is_established());
     make_room(record, context, &enrollment)?;
     let (mut recovery, mut recovery_codes) = (None, None);
     if !record.is_established() && context.policy.allows(FactorKind::RecoveryCode) {
@@ -245,7 +252,9 @@ pub(super) fn begin(
     context.event(EventKind::EnrollmentStarted { authenticator: enrollment.authenticator_id() });
     let reply = show(record, context, bearer, kind, &enrollment, recovery_codes)?;
     let secrets = serde_json::to_string(&reply).map_err(|_| Error::Cap("reply"))?.into();
-    kept_answer::keep(record, context, enrollment.suffix, &secrets)?;
+    // An answer that names a code is worth nothing without it.
+    let life_ms = kind.channel().map_or(LOST_ANSWER_MS, |_| LOST_ANSWER_MS.min(context.policy.oob_code_ms));
+    kept_answer::keep(record, context, enrollment.suffix, &secrets, life_ms)?;
     Ok(reply)
 }
 
@@ -266,7 +275,8 @@ fn show(
             recovery_codes,
         })),
         (Some(Channel::Push), Factor::Push(push)) => {
-            let barcode_uri = ticket_uri(record, context, push.ticket, bearer.token.chain)?;
+            let ticket = push.ticket.map(Id::from).ok_or(Error::Misuse("a ticket was to be shown"))?;
+            let barcode_uri = ticket_uri(record, context, ticket, bearer.token.chain)?;
             let oob_code = show_ticket(record, context, bearer, enrollment.suffix)?;
             let oob_channel = Channel::Push;
             Ok(Associated::Push(PushAssociated {

@@ -21,11 +21,16 @@ pub(super) fn learn(record: &mut Record, context: &mut Context<'_>) -> Result<()
     else {
         return Ok(());
     };
-    let listed: Vec<EmailAddress> = listed
-        .iter()
-        .map(|address| EmailAddress::parse(address.expose()))
-        .collect::<Result<_, _>>()
-        .map_err(|_| Error::Misuse("a verified e-mail address is not one that mail can be sent to"))?;
+    let parsed = listed.iter().map(|address| EmailAddress::parse(address.expose()));
+    // What mail cannot be sent to is no authenticator; where it would have to be passed first, it is in the way.
+    let listed: Vec<EmailAddress> = match context.policy.implicit_email {
+        ImplicitEmail::MustBePassed if !record.is_established() => parsed
+            .collect::<Result<_, _>>()
+            .map_err(|_| Error::Misuse("a verified e-mail address is not one that mail can be sent to"))?,
+        _ => parsed.filter_map(Result::ok).collect(),
+    };
+    let older = context.standing(record).filter(|older| context.is_usable(older));
+    let older: Vec<Enrollment> = older.cloned().collect();
     let gone = record
         .emails
         .extract_if(.., |known| known.enrollment.email().is_none_or(|address| !listed.contains(address)));
@@ -35,7 +40,7 @@ pub(super) fn learn(record: &mut Record, context: &mut Context<'_>) -> Result<()
         .retain(|challenge| gone.iter().all(|known| known.enrollment.suffix != challenge.suffix));
     for address in listed {
         if !record.knows_email(&address) && record.authenticators() < AUTHENTICATORS_MAX {
-            add(record, context, address)?;
+            add(record, context, address, &older)?;
         }
     }
     Ok(())
@@ -43,7 +48,12 @@ pub(super) fn learn(record: &mut Record, context: &mut Context<'_>) -> Result<()
 
 /// An address that appears on an established user is inactive: whoever took over the mailbox, or the password,
 /// must not have added a factor by it.
-fn add(record: &mut Record, context: &mut Context<'_>, address: EmailAddress) -> Result<(), Refusal> {
+fn add(
+    record: &mut Record,
+    context: &mut Context<'_>,
+    address: EmailAddress,
+    older: &[Enrollment],
+) -> Result<(), Refusal> {
     let suffix = record.fresh_suffix(&mut context.stream)?;
     let enrollment = Enrollment::new(suffix, context.now_ms, Factor::Email(address));
     if !record.is_established() {
@@ -51,14 +61,14 @@ fn add(record: &mut Record, context: &mut Context<'_>, address: EmailAddress) ->
         return Ok(());
     }
     context.event(EventKind::EmailAppeared { authenticator: enrollment.authenticator_id() });
-    let active_from_ms =
-        context.policy.email_delay_ms.map(|delay_ms| context.now_ms.saturating_add(delay_ms));
-    if active_from_ms.is_some() {
-        let older = context.standing(record).filter(|older| context.is_usable(older));
-        let older: Vec<Enrollment> = older.cloned().collect();
-        for older in &older {
-            send_notice(record, context, older, Occasion::EmailAppeared);
+    let mut active_from_ms = None;
+    if let Some(delay_ms) = context.policy.email_delay_ms {
+        let mut was_told = false;
+        for older in older {
+            was_told |= send_notice(record, context, older, Occasion::EmailAppeared);
         }
+        // Where nobody could be told, nobody can object: it must be enrolled.
+        active_from_ms = was_told.then(|| context.now_ms.saturating_add(delay_ms));
     }
     record.emails.push(KnownEmail { enrollment, active_from_ms });
     Ok(())

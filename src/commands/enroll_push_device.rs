@@ -12,7 +12,7 @@ use crate::crypto::secret::SecretString;
 use crate::denial::DenialCode;
 use crate::error::Error;
 use crate::event::{EventKind, FailureReason};
-use crate::limits::{DEVICE_FIELD_BYTES_MAX, DEVICE_NAME_CHARS_MAX, PUSH_ADDRESS_BYTES_MAX};
+use crate::limits::DEVICE_FIELD_BYTES_MAX;
 use crate::policy::PushConfirmation;
 use crate::record::Record;
 use crate::record::authenticator::{AuthenticatorKind, Suffix};
@@ -74,11 +74,18 @@ impl Command for EnrollPushDevice {
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<PushDeviceEnrolled, Refusal> {
         let bearer = context.bearer.ok_or(Error::Misuse("enroll_push_device takes a ticket"))?;
-        let key = self.check(bearer, context)?;
+        let device = self.device(bearer, context)?;
         let (suffix, push, stage) =
             ticketed(record, context, bearer).ok_or_else(|| context.deny(DenialCode::TokenExpired))?;
+        let is_held = |other: &Enrollment| {
+            other.suffix != suffix && other.device().is_some_and(|held| held.key == device.key)
+        };
+        if record.all_enrollments().any(is_held) {
+            let text = "This device is enrolled already: remove it first, or make another key.".to_owned();
+            return Err(context.deny(DenialCode::InvalidRequest(text)).into());
+        }
         let event = match &push.device {
-            Some(device) if device.key != key => EnrollmentEvent::ScannedByOther,
+            Some(first) if first.key != device.key => EnrollmentEvent::ScannedByOther,
             _ => EnrollmentEvent::Scanned,
         };
         match stage.on(event) {
@@ -88,8 +95,7 @@ impl Command for EnrollPushDevice {
                 Err(context.deny(DenialCode::TicketUsed).keeping_change().into())
             }
             Some(EnrollmentStage::Scanned) if stage == EnrollmentStage::ToBeScanned => {
-                let address = self.push_address.expose().to_owned();
-                bring(record, &suffix, Device { key, name: self.name.clone(), address });
+                bring(record, &suffix, device);
                 enrolled(record, context, &suffix)
             }
             Some(_) => enrolled(record, context, &suffix),
@@ -98,23 +104,22 @@ impl Command for EnrollPushDevice {
 }
 
 impl EnrollPushDevice {
-    /// The key, once its holder has signed.
-    fn check(&self, bearer: Bearer<'_>, context: &Context<'_>) -> Result<DeviceKey, Refusal> {
-        let invalid = |text: &str| context.deny(DenialCode::InvalidRequest(text.to_owned()));
-        let has_name = (1..=DEVICE_NAME_CHARS_MAX).contains(&self.name.chars().count());
-        if !has_name || self.name.chars().any(char::is_control) {
-            return Err(invalid("name has 1 to 64 characters, none of them a control character").into());
-        }
-        let address = self.push_address.expose();
-        if address.len() > PUSH_ADDRESS_BYTES_MAX || address.chars().any(char::is_control) {
-            return Err(invalid("push_address has at most 512 bytes and no control character").into());
-        }
+    /// The device, once the holder of its key has signed.
+    fn device(&self, bearer: Bearer<'_>, context: &Context<'_>) -> Result<Device, Refusal> {
+        let invalid = |text: &str| Refusal::from(context.deny(DenialCode::InvalidRequest(text.to_owned())));
         let key = DeviceKey::try_from(&self.public_key).map_err(|error| invalid(&error.to_string()))?;
-        let signed = Self::signed(bearer.text.expose(), &self.public_key, &self.name, address);
-        if !verifies(&key, &signed, &self.signature) {
+        let address = self.push_address.expose().to_owned();
+        let device = Device { key, name: self.name.clone(), address };
+        if !device.is_sound() {
+            return Err(invalid(
+                "name has 1 to 64 characters, push_address at most 512 bytes, neither a control character",
+            ));
+        }
+        let signed = Self::signed(bearer.text.expose(), &self.public_key, &self.name, &device.address);
+        if !verifies(&device.key, &signed, &self.signature) {
             return Err(context.deny(DenialCode::InvalidSignature).because(FailureReason::Signature).into());
         }
-        Ok(key)
+        Ok(device)
     }
 }
 
@@ -131,7 +136,8 @@ fn ticketed(
     bearer: Bearer<'_>,
 ) -> Option<(Suffix, Push, EnrollmentStage)> {
     let of = |enrollment: &Enrollment, stage| {
-        let push = enrollment.push().filter(|push| push.ticket == bearer.token.id)?;
+        let push =
+            enrollment.push().filter(|push| push.ticket.is_some_and(|ticket| *ticket == bearer.token.id))?;
         Some((enrollment.suffix, push.clone(), stage))
     };
     let mut pending = record.live_pending(context.now_ms);

@@ -132,7 +132,10 @@ impl Command for Import {
             record.recovery = Some(set);
             record.answers.clear();
         }
-        if record.otp_secrets() > OTP_ACTIVE_MAX || record.authenticators() > AUTHENTICATORS_MAX {
+        // The recovery code that may come later is an authenticator as well.
+        let is_full = record.authenticators() >= AUTHENTICATORS_MAX && record.recovery.is_none();
+        let authenticators = record.authenticators().saturating_add(usize::from(is_full));
+        if record.otp_secrets() > OTP_ACTIVE_MAX || authenticators > AUTHENTICATORS_MAX {
             return Err(context.deny(DenialCode::TooManyAuthenticators).into());
         }
         if !record.is_established() {
@@ -206,14 +209,21 @@ impl Import {
             ));
         }
         for mut enrollment in portable.enrollments {
-            if record.all_enrollments().any(|other| other.suffix == enrollment.suffix) {
+            let is_taken =
+                |suffix| record.all_enrollments().any(|other| other.suffixes().any(|own| own == suffix));
+            if enrollment.suffixes().any(is_taken) {
                 return Err(invalid(context, "the user has what the package holds already"));
             }
             if let Some(push) = enrollment.push_mut() {
                 // Nothing here was shown the ticket of there.
-                push.ticket = context.stream.bytes()?;
+                push.ticket = None;
             }
             add(record, context, enrollment)?;
+        }
+        // Whoever has the recipient's public key can make a package.
+        let is_sound = portable.recovery.as_ref().is_none_or(|set| set.left() <= RECOVERY_CODES_MAX);
+        if !is_sound || record.enrollments.iter().any(|enrollment| !enrollment.is_sound()) {
+            return Err(invalid(context, "package holds what no engine exports"));
         }
         Ok(portable.recovery.map(|set| set.kept_under(portable.mac_key)))
     }
@@ -311,10 +321,8 @@ fn refuse_known_secret(
     record: &Record,
     context: &Context<'_>,
 ) -> Result<(), Refusal> {
-    let seed = |enrollment: &Enrollment| enrollment.otp().map(|otp| otp.seed.clone());
-    let wanted: Option<Seed> = seed(enrollment);
-    if wanted.is_some() && record.all_enrollments().any(|other| seed(other) == wanted) {
-        return Err(invalid(context, "the user has this secret already"));
+    if record.all_enrollments().any(|other| other.shares_secret_with(enrollment)) {
+        return Err(invalid(context, "the user has this secret or device already"));
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::crypto::keys::{KeyRing, Purpose};
 use crate::crypto::mac;
 use crate::crypto::secret::SecretString;
 use crate::error::Error;
-use crate::limits::{LOST_ANSWER_MS, LOST_ANSWERS_MAX};
+use crate::limits::LOST_ANSWERS_MAX;
 use crate::record::authenticator::Suffix;
 use crate::record::{KeptAnswer, Record};
 
@@ -22,6 +22,7 @@ pub(super) fn keep(
     context: &mut Context<'_>,
     suffix: Suffix,
     secrets: &SecretString,
+    life_ms: u64,
 ) -> Result<(), Error> {
     let Some((tag, key)) = identify(record, context) else { return Ok(()) };
     let nonce = context.stream.bytes()?;
@@ -30,7 +31,7 @@ pub(super) fn keep(
     if record.answers.len() >= LOST_ANSWERS_MAX {
         record.answers.remove(0);
     }
-    let expires_ms = record.expiry_now_ms(context.now_ms).saturating_add(LOST_ANSWER_MS);
+    let expires_ms = record.expiry_now_ms(context.now_ms).saturating_add(life_ms);
     record.answers.push(KeptAnswer { tag, expires_ms, sealed, suffix });
     Ok(())
 }

@@ -4,6 +4,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 
 use super::associate::refuse_known;
 use super::remove_authenticator::remove_active;
+use crate::caller::Purpose;
 use crate::context::{Bearer, Context};
 use crate::crypto::secret::SecretString;
 use crate::denial::DenialCode;
@@ -99,6 +100,7 @@ pub(super) fn complete(
         now_ms,
         grant.purpose,
         grant.transaction.clone(),
+        weak,
     );
     let access = match grant.asked {
         Some(scopes) => Some(context.mint_access_token(record, Some(token), proofs, scopes, weak)?),
@@ -125,7 +127,8 @@ fn trust_browser(
     weak_until_ms: Option<u64>,
 ) -> Result<Option<SecretString>, Error> {
     let is_weak = weak_until_ms.is_some() || proofs.iter().any(|proof| proof.method.is_weak());
-    if !grant.trust_browser || context.policy.trusted_browsers.is_none() || is_weak {
+    let is_login = grant.purpose == Purpose::LogIn;
+    if !is_login || !grant.trust_browser || context.policy.trusted_browsers.is_none() || is_weak {
         return Ok(None);
     }
     let token = Base64UrlUnpadded::encode_string(&context.stream.bytes::<32>()?).into();

@@ -9,6 +9,7 @@ use crate::crypto::secret::SecretString;
 use crate::denial::{DenialCode, Surface};
 use crate::error::Error;
 use crate::event::EventKind;
+use crate::limits::LOST_ANSWER_MS;
 use crate::record::Record;
 use crate::record::authenticator::FactorKind;
 use crate::reply::{Outcome, Refusal, Reply};
@@ -63,7 +64,7 @@ impl Command for RegenerateRecoveryCodes {
             (last, _) => RecoveryCodes::Set { recovery_codes: codes.into_iter().chain(last).collect() },
         };
         let secrets = serde_json::to_string(&reply).map_err(|_| Error::Cap("reply"))?.into();
-        kept_answer::keep(record, context, suffix, &secrets)?;
+        kept_answer::keep(record, context, suffix, &secrets, LOST_ANSWER_MS)?;
         context.event(EventKind::RecoveryRegenerated);
         Ok(reply)
     }

@@ -9,7 +9,7 @@ use crate::event::EventKind;
 use crate::limits::EXCEPTED_MAX;
 use crate::record::authenticator::{AuthenticatorKind, Suffix};
 use crate::record::enrollment::Enrollment;
-use crate::record::{Life, Record, TokenMark};
+use crate::record::{Excepted, Life, Record};
 use crate::reply::{Outcome, Refusal, Reply};
 use crate::token::Scopes;
 
@@ -74,6 +74,7 @@ impl Command for RemoveAuthenticator {
 pub(super) fn remove_active(record: &mut Record, context: &Context<'_>, suffix: &Suffix) {
     record.remove_enrollment(suffix);
     let Some(token) = context.token() else {
+        record.end_tickets();
         record.raise_epoch();
         return;
     };
@@ -84,6 +85,7 @@ pub(super) fn remove_active(record: &mut Record, context: &Context<'_>, suffix: 
         record.answers.clear();
         record.raise_epoch();
     } else if token.has_passed(suffix) && record.excepted.len() < EXCEPTED_MAX {
-        record.excepted.push(TokenMark { id: token.id, expires_ms: token.record_expires_ms() });
+        let (id, expires_ms) = (token.id, token.record_expires_ms());
+        record.excepted.push(Excepted { id, expires_ms, suffix: *suffix });
     }
 }

@@ -32,6 +32,10 @@ impl Command for RenameAuthenticator {
                 return Err(context.deny(DenialCode::MissingParameter(name)).into());
             }
         }
+        // A weak proof enrolls, and does not touch what was there.
+        if context.token().is_some_and(|token| token.is_weak(context.now_ms)) {
+            return Err(context.deny(DenialCode::InsufficientScope).into());
+        }
         check_name(&self.name, context)?;
         let named =
             record.enrollments.iter_mut().find(|enrollment| enrollment.has_id(&self.authenticator_id));

@@ -12,8 +12,9 @@ use crate::denial::{DenialCode, Surface};
 use crate::destination::Channel;
 use crate::error::Error;
 use crate::event::EventKind;
+use crate::limits::AUTHENTICATORS_MAX;
 use crate::record::authenticator::{AuthenticatorKind, Suffix};
-use crate::record::enrollment::Enrollment;
+use crate::record::enrollment::{Enrollment, Factor};
 use crate::record::{Record, Replaced};
 use crate::reply::{Outcome, Refusal, Reply};
 use crate::token::Scopes;
@@ -70,14 +71,19 @@ impl Command for ReplacePhone {
         let Some(bearer) = context.bearer else {
             let fresh = record.fresh_suffix(&mut context.stream)?;
             let new = Enrollment::new(fresh, context.now_ms, factor);
-            return Ok(replace(record, context, &suffix, new));
+            return replace(record, context, &suffix, new);
         };
-        let kind = self.oob_channel.map(AuthenticatorKind::from).or(named.map(|own| own.kind));
-        let kind = kind.ok_or(Error::Misuse("the telephone has no such channel"))?;
-        if !matches!(kind, AuthenticatorKind::Sms | AuthenticatorKind::Voice) {
-            let text = "oob_channel is sms or voice".to_owned();
-            return Err(context.deny(DenialCode::InvalidRequest(text)).into());
-        }
+        let kinds = match &factor {
+            Factor::Phone(phone) => phone.channels.kinds(),
+            _ => &[],
+        };
+        let wanted = self.oob_channel.map(AuthenticatorKind::from);
+        let as_named = named.map(|own| own.kind).filter(|kind| kinds.contains(kind));
+        let kind = wanted.or(as_named).or(kinds.first().copied()).filter(|kind| kinds.contains(kind));
+        let kind = kind.ok_or_else(|| {
+            context
+                .deny(DenialCode::InvalidRequest("oob_channel is none that telephones have here".to_owned()))
+        })?;
         match begin(record, context, bearer, kind, factor, Some(Replaced(suffix)))? {
             Associated::Oob(sent) => Ok(PhoneReplaced::CodeSent(sent)),
             Associated::Otp(_) | Associated::Push(_) => Err(Error::Misuse("a telephone gets a code").into()),
@@ -90,12 +96,21 @@ impl Command for ReplacePhone {
 }
 
 /// The host proved the number by its own means.
-fn replace(record: &mut Record, context: &mut Context<'_>, old: &Suffix, new: Enrollment) -> PhoneReplaced {
+fn replace(
+    record: &mut Record,
+    context: &mut Context<'_>,
+    old: &Suffix,
+    new: Enrollment,
+) -> Result<PhoneReplaced, Refusal> {
     let removed = record.enrollment(old).map(Enrollment::authenticator_id).unwrap_or_default();
     let authenticator_id = new.authenticator_id();
     record.enrollments.push(new);
     remove_active(record, context, old);
+    // Where policy has gained a channel since, the new number has a twin that the old one had not.
+    if record.authenticators() > AUTHENTICATORS_MAX {
+        return Err(context.deny(DenialCode::TooManyAuthenticators).into());
+    }
     context.event(EventKind::EnrollmentConfirmed { authenticator: authenticator_id.clone() });
     context.event(EventKind::EnrollmentRemoved { authenticator: removed });
-    PhoneReplaced::Done { authenticator_id }
+    Ok(PhoneReplaced::Done { authenticator_id })
 }

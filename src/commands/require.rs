@@ -103,10 +103,14 @@ impl Require {
     /// Whether the caller's browser is one that is still trusted.
     fn is_of_trusted_browser(&self, record: &mut Record, context: &Context<'_>) -> bool {
         let trust = context.policy.trusted_browsers.filter(|_| record.is_established());
-        self.device_token
-            .as_ref()
-            .zip(trust)
-            .is_some_and(|(token, trust)| record.trusted_browser(token, trust, context.now_ms).is_some())
+        let Some((token, trust)) = self.device_token.as_ref().zip(trust) else { return false };
+        let Some(browser) = record.trusted_browser(token, trust, context.now_ms) else { return false };
+        let proofs = browser.proofs.clone();
+        // What policy asks for today: as many factors, none of them switched off or disabled since.
+        proofs.len() >= usize::from(context.policy.chained_factors)
+            && proofs.iter().all(|proof| {
+                record.enrollment(&proof.suffix).is_some_and(|enrollment| context.is_usable(enrollment))
+            })
     }
 
     fn touch(&self, record: &mut Record, context: &Context<'_>) {

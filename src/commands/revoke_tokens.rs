@@ -20,6 +20,7 @@ impl Command for RevokeTokens {
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<Empty, Refusal> {
         record.pending.clear();
         record.answers.clear();
+        record.end_tickets();
         record.raise_epoch();
         context.event(EventKind::TokensRevoked);
         Ok(Empty {})

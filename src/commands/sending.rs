@@ -102,19 +102,22 @@ pub(super) fn show_ticket(
     Ok(context.mint_out_of_band(record, id, chain, Grant::Oob)?)
 }
 
-/// Tells an older authenticator what happened to the account; nothing where its user's budget is spent.
+/// Tells an older authenticator what happened to the account, and returns whether it could: its user's budget
+/// may be spent.
 pub(super) fn send_notice(
     record: &mut Record,
     context: &mut Context<'_>,
     enrollment: &Enrollment,
     occasion: Occasion,
-) {
-    let Some((authenticator, channel, destination)) = address_of(enrollment) else { return };
+) -> bool {
+    let Some((authenticator, channel, destination)) = address_of(enrollment) else { return false };
     let (bucket, budget, _) = user_budget(record, context, channel);
-    if bucket.wait_ms(budget, 1, context.now_ms) == Some(0) {
-        bucket.charge(budget, 1, context.now_ms);
-        deliver(context, authenticator, channel, destination, occasion, Content::Notice);
+    if bucket.wait_ms(budget, 1, context.now_ms) != Some(0) {
+        return false;
     }
+    bucket.charge(budget, 1, context.now_ms);
+    deliver(context, authenticator, channel, destination, occasion, Content::Notice);
+    true
 }
 
 fn address_of(enrollment: &Enrollment) -> Option<(Authenticator, Channel, SecretString)> {
@@ -122,7 +125,8 @@ fn address_of(enrollment: &Enrollment) -> Option<(Authenticator, Channel, Secret
     let destination = match &enrollment.factor {
         Factor::Phone(phone) => phone.number.expose(),
         Factor::Email(address) => address.expose(),
-        Factor::Otp(_) | Factor::Push(_) => return None,
+        Factor::Push(push) => push.device.as_ref()?.address.as_str(),
+        Factor::Otp(_) => return None,
     };
     Some((authenticator, authenticator.kind.channel()?, destination.into()))
 }

@@ -9,7 +9,7 @@ use crate::crypto::secret::SecretString;
 use crate::denial::DenialCode;
 use crate::error::Error;
 use crate::event::{EventKind, FailureReason};
-use crate::limits::{RECOVERY_LOW, WEAK_MS};
+use crate::limits::{LOST_ANSWER_MS, RECOVERY_LOW, WEAK_MS};
 use crate::record::Record;
 use crate::record::authenticator::AuthenticatorKind;
 use crate::record::recovery::TypedRecoveryCode;
@@ -68,7 +68,7 @@ impl Command for VerifyRecoveryCode {
         // An answer kept from before would show a code that may be the one just used.
         record.answers.retain(|answer| answer.suffix != suffix);
         if let Some(code) = &replacement {
-            kept_answer::keep(record, context, suffix, code)?;
+            kept_answer::keep(record, context, suffix, code, LOST_ANSWER_MS)?;
         }
         context.event(EventKind::RecoveryUsed { left });
         if replacement.is_none() && left <= RECOVERY_LOW {

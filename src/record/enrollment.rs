@@ -1,12 +1,13 @@
 //! What a user adds in one go. An enrollment owns its authenticators; they live, are limited and end
 //! together.
 
+use minicbor::bytes::ByteArray;
 use minicbor::{CborLen, Decode, Encode};
 
-use super::Id;
 use super::authenticator::{Authenticator, AuthenticatorKind, FactorKind, Suffix};
 use crate::crypto::device_key::DeviceKey;
 use crate::destination::{EmailAddress, PhoneNumber};
+use crate::limits::{DEVICE_NAME_CHARS_MAX, NICKNAME_CHARS_MAX, PUSH_ADDRESS_BYTES_MAX};
 use crate::otp::{Algorithm, Digits, Period, Seed};
 
 /// Something that a user enrolled.
@@ -76,7 +77,8 @@ pub(crate) enum PhoneChannels {
 }
 
 impl PhoneChannels {
-    fn kinds(self) -> &'static [AuthenticatorKind] {
+    /// The authenticators that they make.
+    pub(crate) fn kinds(self) -> &'static [AuthenticatorKind] {
         match self {
             PhoneChannels::Sms => &[AuthenticatorKind::Sms],
             PhoneChannels::Voice => &[AuthenticatorKind::Voice],
@@ -94,9 +96,9 @@ pub(crate) struct Push {
     /// Handed to the device that scans the ticket.
     #[n(1)]
     pub otp: Otp,
-    /// The id of the ticket that enrolls its one device.
-    #[cbor(n(2), with = "minicbor::bytes")]
-    pub ticket: Id,
+    /// The id of the ticket that enrolls its one device; none once the host has ended every ticket.
+    #[n(2)]
+    pub ticket: Option<ByteArray<16>>,
     /// The device, once it scanned.
     #[n(3)]
     pub device: Option<Device>,
@@ -112,6 +114,15 @@ pub(crate) struct Device {
     /// Where the host's push service reaches it; opaque to the engine.
     #[n(2)]
     pub address: String,
+}
+
+impl Device {
+    /// Whether name and address are within bounds.
+    pub(crate) fn is_sound(&self) -> bool {
+        (1..=DEVICE_NAME_CHARS_MAX).contains(&self.name.chars().count())
+            && self.address.len() <= PUSH_ADDRESS_BYTES_MAX
+            && !self.name.chars().chain(self.address.chars()).any(char::is_control)
+    }
 }
 
 /// A one-time-password authenticator.
@@ -185,6 +196,11 @@ impl Enrollment {
         }
     }
 
+    /// The suffixes of its authenticators' ids.
+    pub(crate) fn suffixes(&self) -> impl Iterator<Item = Suffix> {
+        self.authenticators().map(|own| own.suffix)
+    }
+
     /// The id of the authenticator that names the enrollment.
     pub(crate) fn authenticator_id(&self) -> String {
         self.authenticators().next().map(Authenticator::id).unwrap_or_default()
@@ -231,6 +247,23 @@ impl Enrollment {
             Factor::Push(push) => Some(&mut push.otp),
             Factor::Phone(_) | Factor::Email(_) => None,
         }
+    }
+
+    /// Whether it is one that can be active: its name within bounds, its device there.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.nickname.as_ref().is_none_or(|name| name.chars().count() <= NICKNAME_CHARS_MAX)
+            && self.push().is_none_or(|push| push.device.as_ref().is_some_and(Device::is_sound))
+    }
+
+    /// Whether both hold one secret, or one device's key: two names for one thing.
+    pub(crate) fn shares_secret_with(&self, other: &Self) -> bool {
+        let is_same_seed = self.otp().zip(other.otp()).is_some_and(|(one, other)| one.seed == other.seed);
+        is_same_seed || self.device().zip(other.device()).is_some_and(|(one, other)| one.key == other.key)
+    }
+
+    /// Its device, once there is one.
+    pub(crate) fn device(&self) -> Option<&Device> {
+        self.push().and_then(|push| push.device.as_ref())
     }
 
     /// Its telephone.

@@ -5,7 +5,7 @@ use super::life_cycle::{ChallengeStage, EnrollmentStage};
 use super::{Life, Record};
 use crate::limits::{
     AUTHENTICATORS_MAX, BROWSERS_MAX, CHALLENGES_MAX, EMAILS_KNOWN_MAX, EXCEPTED_MAX, LOST_ANSWERS_MAX,
-    NICKNAME_CHARS_MAX, NOW_MS_MAX, OTP_ACTIVE_MAX, PENDING_MAX, RECOVERY_CODES_MAX, SPENT_MAX,
+    NOW_MS_MAX, OTP_ACTIVE_MAX, PENDING_MAX, RECOVERY_CODES_MAX, SPENT_MAX,
 };
 
 /// A record that cannot be: the text names what is broken.
@@ -34,9 +34,10 @@ impl Record {
             (all_differ(enrollments().map(|enrollment| &enrollment.suffix)), "two enrollments with one id"),
             (all_differ(enrollments().filter_map(Enrollment::otp).map(|otp| &otp.seed)), "one secret twice"),
             (
-                self.enrollments.iter().filter_map(Enrollment::push).all(|push| push.device.is_some()),
-                "an active push without a device",
+                all_differ(enrollments().filter_map(Enrollment::device).map(|device| &device.key)),
+                "one device twice",
             ),
+            (self.enrollments.iter().all(Enrollment::is_sound), "an enrollment that cannot be active"),
             (self.emails.len() <= EMAILS_KNOWN_MAX, "too many verified addresses"),
             (all_differ(self.emails.iter().map(|known| &known.enrollment.factor)), "one address twice"),
             (self.emails.iter().all(|known| known.enrollment.email().is_some()), "no address"),
@@ -64,12 +65,6 @@ impl Record {
             (
                 self.browsers.iter().flat_map(|browser| &browser.proofs).all(|proof| proof.stands(self)),
                 "a trusted browser that nothing earned",
-            ),
-            (
-                enrollments().all(|e| {
-                    e.nickname.as_ref().is_none_or(|name| name.chars().count() <= NICKNAME_CHARS_MAX)
-                }),
-                "a nickname that is too long",
             ),
             (codes <= RECOVERY_CODES_MAX, "too many recovery codes"),
             (self.spent.len() <= SPENT_MAX, "too many spent tokens"),

@@ -82,7 +82,7 @@ pub struct Record {
     pub(crate) spent: Vec<TokenMark>,
     /// Tokens that outlive the authenticator that earned them, because they removed it.
     #[n(14)]
-    pub(crate) excepted: Vec<TokenMark>,
+    pub(crate) excepted: Vec<Excepted>,
     /// Answers kept for callers who may not have got them, oldest first.
     #[n(15)]
     pub(crate) answers: Vec<KeptAnswer>,
@@ -170,6 +170,17 @@ pub(crate) struct TokenMark {
     pub(crate) id: Id,
     #[n(1)]
     pub(crate) expires_ms: u64,
+}
+
+/// A token that outlives one of what earned it, because it removed that.
+#[derive(Clone, Copy, PartialEq, Eq, Encode, Decode, CborLen)]
+pub(crate) struct Excepted {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub(crate) id: Id,
+    #[n(1)]
+    pub(crate) expires_ms: u64,
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub(crate) suffix: Suffix,
 }
 
 /// An answer with show-once secrets, sealed under a key that only the caller's token and request give.
@@ -275,6 +286,13 @@ impl Record {
         self.browsers.clear();
     }
 
+    /// Makes every ticket dead: tickets outlive the epoch, so that a second device is told from the first.
+    pub(crate) fn end_tickets(&mut self) {
+        for push in self.enrollments.iter_mut().filter_map(Enrollment::push_mut) {
+            push.ticket = None;
+        }
+    }
+
     /// Takes out a confirmed enrollment, and what hangs on it: its challenges, the answers that showed it and
     /// the browsers that it earned. The tokens that it earned are dead by its absence.
     pub(crate) fn remove_enrollment(&mut self, suffix: &Suffix) {
@@ -301,7 +319,11 @@ impl Record {
         self.excepted.retain(|mark| mark.expires_ms > now_ms);
         self.answers.retain(|answer| answer.expires_ms > now_ms);
         self.challenges.retain(|challenge| challenge.expires_ms > now_ms);
-        let expired = self.pending.extract_if(.., |pending| pending.expires_ms <= now_ms).collect();
+        let expired: Vec<Pending> =
+            self.pending.extract_if(.., |pending| pending.expires_ms <= now_ms).collect();
+        let is_gone = |suffix: &Suffix| expired.iter().any(|pending| pending.enrollment.suffix == *suffix);
+        self.challenges.retain(|challenge| !is_gone(&challenge.suffix));
+        self.answers.retain(|answer| !is_gone(&answer.suffix));
         self.sequence = self.sequence.checked_add(1).ok_or(Error::Cap("sequence"))?;
         self.ring.push(operation);
         Ok(expired)
@@ -355,8 +377,7 @@ impl Record {
         loop {
             let text = stream.text(SUFFIX_LETTERS, size_of::<Suffix>())?;
             let suffix: Suffix = text.as_bytes().try_into().map_err(|_| Error::Cap("authenticator id"))?;
-            let mut taken = self.all_enrollments().flat_map(Enrollment::authenticators);
-            if taken.all(|other| other.suffix != suffix) {
+            if self.all_enrollments().flat_map(Enrollment::suffixes).all(|taken| taken != suffix) {
                 return Ok(suffix);
             }
         }

@@ -18,7 +18,7 @@ use crate::record::imported_hash::HashTemplate;
 use crate::record::known_email::KnownEmail;
 use crate::record::push_pause::PushPause;
 use crate::record::recovery::{HashedForm, RecoverySet, TypedRecoveryCode};
-use crate::record::{KeptAnswer, Life, Pending, Replaced, TokenMark};
+use crate::record::{Excepted, KeptAnswer, Life, Pending, Replaced, TokenMark};
 use crate::token::{Method, Proof};
 
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Sha1, Algorithm::Sha256, Algorithm::Sha512];
@@ -95,10 +95,10 @@ impl Draw {
                     channels: CHANNELS[self.below(3)],
                 }),
                 1 => Factor::Email(address(index)),
-                2 => Factor::Push(Push {
+                2 if index == 0 => Factor::Push(Push {
                     otp_suffix: suffix(50 + index),
                     otp,
-                    ticket: self.bytes(),
+                    ticket: self.maybe(|draw| draw.bytes::<16>().into()),
                     device: Some(device()),
                 }),
                 _ => Factor::Otp(otp),
@@ -169,7 +169,12 @@ impl Draw {
             1 => Life::Erased { until_ms: self.number() },
             _ => Life::Established { since_ms: self.number() },
         };
-        (record.spent, record.excepted) = (self.marks(SPENT_MAX), self.marks(EXCEPTED_MAX));
+        record.spent = self.marks(SPENT_MAX);
+        record.excepted = self.list(EXCEPTED_MAX, |draw, _| Excepted {
+            id: draw.bytes(),
+            expires_ms: draw.number(),
+            suffix: draw.bytes(),
+        });
         if let Life::Erased { .. } = record.life {
             return record;
         }
@@ -240,7 +245,7 @@ fn full() -> Record {
     codes.add_hashes(template, vec![hash], HashedForm::Lower, 40);
     record.recovery = Some(codes);
     record.spent = vec![TokenMark { id: [5; 16], expires_ms: 5 }];
-    record.excepted = vec![TokenMark { id: [6; 16], expires_ms: 5 }];
+    record.excepted = vec![Excepted { id: [6; 16], expires_ms: 5, suffix: suffix(7) }];
     record.answers = vec![KeptAnswer { tag: [7; 32], expires_ms: 5, sealed: vec![8; 9], suffix: suffix(1) }];
     record
 }
