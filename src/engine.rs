@@ -300,6 +300,9 @@ impl<R: 'static> UserMachine<R> {
         charges: &[LimiterCharge],
         denial: &Denial,
     ) -> Result<Vec<Box<dyn Machine<R>>>, Error> {
+        if charges.is_empty() {
+            return Ok(Vec::new());
+        }
         let kind = EventKind::LimitReached { limit: Limit::Tenant, retry_after_s: 0 };
         let charging = Charging {
             keys: &self.engine.keys,

@@ -130,6 +130,14 @@ pub enum EventKind {
     RecordMissing,
     /// The record did not open: edited, moved or cut.
     RecordUnreadable,
+    /// The record of a budget across users did not open: edited, moved or cut, or of another naming key. Messages
+    /// that it would be charged for are refused; delete it from the store, and that budget is full.
+    LimiterUnreadable {
+        /// The budget.
+        limit: Limit,
+        /// The storage key, which names neither number nor address.
+        key: String,
+    },
     /// The key that sealed the record is not in the ring.
     KeyMissing,
     /// The record is older than the host asks for.
@@ -215,7 +223,8 @@ mod tests {
             EventKind::Erased => Some(EventKind::KeyRotated),
             EventKind::KeyRotated => Some(EventKind::RecordMissing),
             EventKind::RecordMissing => Some(EventKind::RecordUnreadable),
-            EventKind::RecordUnreadable => Some(EventKind::KeyMissing),
+            EventKind::RecordUnreadable => Some(EventKind::LimiterUnreadable { limit, key: id() }),
+            EventKind::LimiterUnreadable { .. } => Some(EventKind::KeyMissing),
             EventKind::KeyMissing => Some(EventKind::RecordRolledBack),
             EventKind::RecordRolledBack => Some(EventKind::EntropyRepeated),
             EventKind::EntropyRepeated => Some(EventKind::ClockWentBackwards { by_ms: 1 }),

@@ -20,7 +20,7 @@ use crate::crypto::stream::Stream;
 use crate::denial::Denial;
 use crate::error::Error;
 use crate::event::{Event, EventKind};
-use crate::limits::{LIMITER_SHARDS, SEEN_AHEAD_MS_MAX};
+use crate::limits::LIMITER_SHARDS;
 use crate::operation::{Answer, Attempt, Machine, NewRecord, Opened};
 use crate::record::OperationRing;
 use crate::record::budget::{Bucket, Budget};
@@ -154,8 +154,30 @@ struct Limiter {
     /// The oldest format version whose readers may touch this record.
     #[n(2)]
     reader_min: u8,
+    /// What is spent, as of the latest time that any server's clock has told.
     #[n(3)]
     bucket: Bucket,
+    /// The latest time by the clock of the servers that are behind, where clocks differ.
+    #[n(4)]
+    behind_ms: u64,
+    /// The operation that created the record: a later record of the same name has another.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    incarnation: [u8; 16],
+}
+
+impl Limiter {
+    /// Lets time pass. Servers share a limiter, and their clocks may differ by hours: whichever clock tells the
+    /// time, what has passed since is credited once, and both stamps move on by it.
+    fn tick(&mut self, budget: Budget, now_ms: u64) {
+        let ahead_ms = self.bucket.stamp_ms();
+        if now_ms < ahead_ms && now_ms < self.behind_ms {
+            self.behind_ms = now_ms;
+        }
+        let since_ms = if now_ms >= ahead_ms { ahead_ms } else { self.behind_ms };
+        let passed_ms = now_ms.saturating_sub(since_ms);
+        self.behind_ms = self.behind_ms.saturating_add(passed_ms);
+        self.bucket.charge(budget, 0, ahead_ms.saturating_add(passed_ms));
+    }
 }
 
 /// A limiter's record and the operation that works at it.
@@ -235,13 +257,17 @@ enum Step {
         limit: Limit,
         denial: Denial,
         event: Event,
-        /// The bucket's stamp after the latest attempt.
-        stamp_ms: u64,
+        /// By the latest attempt.
+        charged: Charged,
     },
-    GiveBack {
-        /// The bucket's stamp after the charge.
-        stamp_ms: u64,
-    },
+    GiveBack(Charged),
+}
+
+/// Which record was charged, and the bucket's stamp after it.
+#[derive(Clone, Copy, Default)]
+struct Charged {
+    incarnation: [u8; 16],
+    stamp_ms: u64,
 }
 
 impl LimiterMachine {
@@ -266,7 +292,7 @@ impl LimiterMachine {
             limit: charge.limit(),
             denial: charging.denial.clone(),
             event: charging.event.clone(),
-            stamp_ms: 0,
+            charged: Charged::default(),
         };
         Ok(Self { place, step, opened: None })
     }
@@ -303,39 +329,49 @@ impl<R> Machine<R> for LimiterMachine {
         let id = self.version();
         let mut limiter = self.opened.take().filter(|_| loaded.is_some()).unwrap_or_default();
         let Place { budget, operation, now_ms, .. } = self.place;
-        if limiter.bucket.stamp_ms().saturating_sub(now_ms) > SEEN_AHEAD_MS_MAX {
-            // One clock that ran far ahead must not stop everybody's messages until it is right.
-            limiter.bucket.restamp(now_ms);
+        if loaded.is_none() {
+            limiter.incarnation = operation.0;
         }
+        limiter.tick(budget, now_ms);
+        let bucket = &mut limiter.bucket;
         match &mut self.step {
-            Step::Charge { limit, denial, event, stamp_ms } => {
-                let wait_ms = limiter.bucket.wait_ms(budget, 1, now_ms).unwrap_or(u64::MAX);
+            Step::Charge { limit, denial, event, charged } => {
+                let wait_ms = bucket.wait_ms(budget, 1, bucket.stamp_ms()).unwrap_or(u64::MAX);
                 if wait_ms > 0 {
                     return Ok(refuse(*limit, denial, event, wait_ms.div_ceil(1_000)));
                 }
-                limiter.bucket.charge(budget, 1, now_ms);
-                *stamp_ms = limiter.bucket.stamp_ms();
+                bucket.charge(budget, 1, bucket.stamp_ms());
+                *charged = Charged { incarnation: limiter.incarnation, stamp_ms: bucket.stamp_ms() };
             }
-            Step::GiveBack { stamp_ms } => {
-                // A limiter that was deleted and created anew, or that many have written since, may hold no such charge.
-                if limiter.ring.find(operation).is_none() {
+            Step::GiveBack(charged) => {
+                // A limiter that was deleted and created anew holds no such charge.
+                if limiter.incarnation != charged.incarnation {
                     return Ok(Attempt { write: None, answer: None, first: Vec::new() });
                 }
-                limiter.bucket.give_back_since(budget, *stamp_ms);
+                bucket.give_back_since(budget, charged.stamp_ms);
             }
         }
         let write = self.place.seal(limiter, id, loaded)?;
         Ok(Attempt { write: Some(write), answer: None, first: Vec::new() })
     }
 
-    /// None: the record that answers tells how the operation ended.
-    fn events_of(&self, _: &Error) -> Vec<Event> {
-        Vec::new()
+    fn events_of(&self, error: &Error) -> Vec<Event> {
+        match (error, &self.step) {
+            (
+                Error::Corrupt | Error::NewerFormat(_) | Error::KeyMissing(_),
+                Step::Charge { limit, event, .. },
+            ) => {
+                let kind =
+                    EventKind::LimiterUnreadable { limit: *limit, key: self.place.storage_key.clone() };
+                vec![Event { kind, ..event.clone() }]
+            }
+            _ => Vec::new(),
+        }
     }
 
     fn give_back(&self) -> Option<Box<dyn Machine<R>>> {
-        let Step::Charge { stamp_ms, .. } = self.step else { return None };
-        Some(Box::new(Self { place: self.place.clone(), step: Step::GiveBack { stamp_ms }, opened: None }))
+        let Step::Charge { charged, .. } = self.step else { return None };
+        Some(Box::new(Self { place: self.place.clone(), step: Step::GiveBack(charged), opened: None }))
     }
 }
 

@@ -374,7 +374,7 @@ impl<R> Operation<R> {
             self.tracks.pop();
             return self.proceed();
         }
-        let events = self.tracks.first().map(|track| track.machine.events_of(&error)).unwrap_or_default();
+        let events = self.tracks.last().map(|track| track.machine.events_of(&error)).unwrap_or_default();
         let sequence = self.tracks.first().map_or(0, |track| track.sequence_floor);
         self.end(Answer { result: Err(error.into()), events, deliveries: Vec::new(), sequence }, Vec::new());
     }

@@ -52,7 +52,8 @@ pub struct Policy {
     /// What a verified e-mail address is worth that nobody enrolled.
     pub implicit_email: ImplicitEmail,
     /// How long after it appeared on an established user a verified address becomes active by itself; absent:
-    /// never, it must be enrolled. Older telephones and addresses get a notice when it appears.
+    /// never, it must be enrolled. Older addresses and devices get a notice when it appears; where there is none of
+    /// them, it must be enrolled, too.
     pub email_delay_ms: Option<u64>,
     /// Telephones.
     pub phone: PhonePolicy,
@@ -277,6 +278,10 @@ impl Policy {
                 "messages: budgets hold 1 to 1,000,000 messages; refill_ms is 1 to a year",
             ),
             (
+                [self.messages.prefix, self.messages.tenant].iter().all(|spread| spread.burst >= 16),
+                "messages.prefix and messages.tenant are spread over 16 records: they hold 16 messages at least",
+            ),
+            (
                 self.email_delay_ms.is_none_or(|delay_ms| delay_ms <= 365 * 86_400_000),
                 "email_delay_ms is at most a year",
             ),
@@ -394,6 +399,7 @@ mod tests {
             (r#"{"oob_code_ms":1}"#, "oob_code_ms"),
             (r#"{"messages":{"phone":{"burst":0}}}"#, "messages"),
             (r#"{"email_delay_ms":99999999999}"#, "email_delay_ms"),
+            (r#"{"messages":{"tenant":{"burst":15}}}"#, "messages.tenant"),
             (r#"{"skew":{"back":11}}"#, "skew"),
             (r#"{"mfa_token_ms":1}"#, "mfa_token_ms"),
             (r#"{"access_token_ms":99999999}"#, "access_token_ms"),

@@ -133,9 +133,7 @@ impl Command for Import {
             record.answers.clear();
         }
         // The recovery code that may come later is an authenticator as well.
-        let is_full = record.authenticators() >= AUTHENTICATORS_MAX && record.recovery.is_none();
-        let authenticators = record.authenticators().saturating_add(usize::from(is_full));
-        if record.otp_secrets() > OTP_ACTIVE_MAX || authenticators > AUTHENTICATORS_MAX {
+        if record.authenticators() >= AUTHENTICATORS_MAX && record.recovery.is_none() {
             return Err(context.deny(DenialCode::TooManyAuthenticators).into());
         }
         if !record.is_established() {
@@ -151,6 +149,10 @@ fn add(record: &mut Record, context: &mut Context<'_>, enrollment: Enrollment) -
     refuse_known(record, context, &enrollment.factor)?;
     context.event(EventKind::EnrollmentConfirmed { authenticator: enrollment.authenticator_id() });
     record.enrollments.push(enrollment);
+    // At once, so that a long list is not compared to its end.
+    if record.otp_secrets() > OTP_ACTIVE_MAX || record.authenticators() > AUTHENTICATORS_MAX {
+        return Err(context.deny(DenialCode::TooManyAuthenticators).into());
+    }
     Ok(())
 }
 
@@ -221,11 +223,13 @@ impl Import {
             add(record, context, enrollment)?;
         }
         // Whoever has the recipient's public key can make a package.
-        let is_sound = portable.recovery.as_ref().is_none_or(|set| set.left() <= RECOVERY_CODES_MAX);
+        let is_sound = portable.recovery.as_ref().is_none_or(|set| {
+            set.left() <= RECOVERY_CODES_MAX && set.is_computable() && is_hard_to_guess(set)
+        });
         if !is_sound || record.enrollments.iter().any(|enrollment| !enrollment.is_sound()) {
             return Err(invalid(context, "package holds what no engine exports"));
         }
-        Ok(portable.recovery.map(|set| set.kept_under(portable.mac_key)))
+        Ok(portable.recovery.map(|set| set.kept_under(portable.recovery_key)))
     }
 }
 
@@ -260,9 +264,7 @@ impl Import {
                 self.recovery_code_bits.ok_or_else(missing)?,
             );
         }
-        // One guess is tested on every code of the set.
-        let shared_bits = u16::try_from(codes.next_power_of_two().ilog2()).unwrap_or(u16::MAX);
-        if set.bits().saturating_sub(shared_bits) < GUESS_BITS_MIN {
+        if !is_hard_to_guess(&set) {
             return Err(invalid(
                 context,
                 "recovery codes so short that guessing pays: import none, and regenerate",
@@ -289,6 +291,12 @@ impl Import {
         }
         Ok(shared)
     }
+}
+
+/// Whether a guess, which is tested on every code of the set, is right seldom enough.
+fn is_hard_to_guess(set: &RecoverySet) -> bool {
+    let shared_bits = u16::try_from(set.left().next_power_of_two().ilog2()).unwrap_or(u16::MAX);
+    set.bits().saturating_sub(shared_bits) >= GUESS_BITS_MIN
 }
 
 /// Hashes, and what they share.

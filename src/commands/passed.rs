@@ -74,6 +74,8 @@ pub(super) fn complete(
     let token = bearer.token;
     let now_ms = context.now_ms;
     record.spent.push(TokenMark { id: token.id, expires_ms: token.record_expires_ms() });
+    // What the chain has sent is of no use to it any more, and must not stop another login's push.
+    record.challenges.retain(|challenge| challenge.chain != token.chain);
     record.failures = 0;
     record.buckets.all_mut().into_iter().for_each(|bucket| bucket.restamp(now_ms));
 
@@ -223,8 +225,6 @@ fn confirm(record: &mut Record, context: &mut Context<'_>, suffix: &Suffix) -> R
 /// The user's first factor is there: nothing from before it lives on.
 pub(super) fn establish(record: &mut Record, now_ms: u64) {
     record.life = Life::Established { since_ms: now_ms };
-    record.pending.clear();
-    record.answers.clear();
     record.activate_emails();
     record.raise_epoch();
 }

@@ -9,7 +9,7 @@ use crate::crypto::secret::SecretString;
 use crate::denial::{DenialCode, Surface};
 use crate::error::Error;
 use crate::event::EventKind;
-use crate::limits::LOST_ANSWER_MS;
+use crate::limits::{AUTHENTICATORS_MAX, LOST_ANSWER_MS};
 use crate::record::Record;
 use crate::record::authenticator::FactorKind;
 use crate::reply::{Outcome, Refusal, Reply};
@@ -58,6 +58,9 @@ impl Command for RegenerateRecoveryCodes {
         let (set, mut codes) = new_recovery_set(record, context)?;
         let suffix = set.suffix;
         record.recovery = Some(set);
+        if record.authenticators() > AUTHENTICATORS_MAX {
+            return Err(context.deny(DenialCode::TooManyAuthenticators).into());
+        }
         record.answers.clear();
         let reply = match (codes.pop(), codes.is_empty()) {
             (Some(recovery_code), true) => RecoveryCodes::One { recovery_code },

@@ -81,8 +81,6 @@ pub(super) fn remove_active(record: &mut Record, context: &Context<'_>, suffix: 
     if record.enrollments.is_empty() {
         record.life = Life::Open;
         record.recovery = None;
-        record.pending.clear();
-        record.answers.clear();
         record.raise_epoch();
     } else if token.has_passed(suffix) && record.excepted.len() < EXCEPTED_MAX {
         let (id, expires_ms) = (token.id, token.record_expires_ms());

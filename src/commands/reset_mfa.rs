@@ -23,9 +23,7 @@ impl Command for ResetMfa {
             life @ (Life::Open | Life::Erased { .. }) => life,
         };
         record.enrollments.clear();
-        record.pending.clear();
         record.recovery = None;
-        record.answers.clear();
         record.emails.clear();
         record.raise_epoch();
         context.event(EventKind::Reset);

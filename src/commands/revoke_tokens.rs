@@ -18,8 +18,6 @@ impl Command for RevokeTokens {
     type Reply = Empty;
 
     fn apply(&self, record: &mut Record, context: &mut Context<'_>) -> Result<Empty, Refusal> {
-        record.pending.clear();
-        record.answers.clear();
         record.end_tickets();
         record.raise_epoch();
         context.event(EventKind::TokensRevoked);

@@ -122,11 +122,11 @@ pub(super) fn send_notice(
 
 fn address_of(enrollment: &Enrollment) -> Option<(Authenticator, Channel, SecretString)> {
     let authenticator = enrollment.authenticators().next()?;
+    // No notice goes to a telephone: whoever can change an address at will would pump text messages by it.
     let destination = match &enrollment.factor {
-        Factor::Phone(phone) => phone.number.expose(),
         Factor::Email(address) => address.expose(),
         Factor::Push(push) => push.device.as_ref()?.address.as_str(),
-        Factor::Otp(_) => return None,
+        Factor::Otp(_) | Factor::Phone(_) => return None,
     };
     Some((authenticator, authenticator.kind.channel()?, destination.into()))
 }
@@ -139,7 +139,7 @@ fn push_wait_ms(record: &Record, context: &Context<'_>, chain: &Id) -> Option<u6
     let waiting = record
         .live_challenges(now_ms)
         .filter(|other| other.stage() == ChallengeStage::PushSent && other.chain != *chain)
-        .map(|other| other.expires_ms.saturating_sub(record.expiry_now_ms(now_ms)));
+        .map(|other| other.left_ms(now_ms));
     waiting.chain([pause_ms]).max().filter(|wait_ms| *wait_ms > 0)
 }
 
@@ -160,8 +160,9 @@ fn take_slot(
 }
 
 fn put(record: &mut Record, context: &mut Context<'_>, id: Id, chain: Id, suffix: Suffix, awaited: Awaited) {
-    let expires_ms = record.expiry_now_ms(context.now_ms).saturating_add(context.policy.oob_code_ms);
-    record.put_challenge(Challenge { id, chain, suffix, expires_ms, awaited }, context.now_ms);
+    let (sent_ms, life_ms) = (context.now_ms, context.policy.oob_code_ms);
+    let expires_ms = record.expiry_now_ms(sent_ms).saturating_add(life_ms);
+    record.put_challenge(Challenge { id, chain, suffix, expires_ms, awaited, sent_ms, life_ms }, sent_ms);
 }
 
 /// A user's budget for what goes out on a channel.

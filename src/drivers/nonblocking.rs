@@ -18,7 +18,9 @@ pub type Pause = Arc<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 /// An engine with an asynchronous store.
 ///
 /// A future that is dropped before its end leaves the operation's outcome open, as a client does that goes
-/// away: what was written stays written, and nobody learns the reply.
+/// away: what was written stays written, and nobody learns the reply. A call that sends a message may have charged
+/// budgets across users by then, which it would have given back: where clients can hang up, run calls on tasks of
+/// their own.
 #[derive(Clone)]
 pub struct Mfa<S> {
     engine: Engine,

@@ -36,6 +36,7 @@ fn is_alarming(kind: &EventKind) -> bool {
             | EventKind::LimitReached { .. }
             | EventKind::RecordMissing
             | EventKind::RecordUnreadable
+            | EventKind::LimiterUnreadable { .. }
             | EventKind::RecordRolledBack
             | EventKind::KeyMissing
             | EventKind::EntropyRepeated

@@ -222,7 +222,7 @@ fn a_clock_behind_refills_nothing_and_spends_nothing_twice() {
     let behind = world.at(NOW_MS - 3_600_000);
     store.send(2, &behind, &[to_phone()], Race::Won).result.unwrap();
     store.send(3, &behind, &[to_phone()], Race::Won).result.unwrap();
-    assert_eq!(retry_after_s(&store.send(4, &behind, &[to_phone()], Race::Won)), Some(3_660));
+    assert_eq!(retry_after_s(&store.send(4, &behind, &[to_phone()], Race::Won)), Some(60));
     assert_eq!(retry_after_s(&store.send(5, &world, &[to_phone()], Race::Won)), Some(60));
 }
 
@@ -323,20 +323,33 @@ fn give_back_of(machine: &LimiterMachine) -> Box<dyn Machine<()>> {
     Machine::<()>::give_back(machine).unwrap()
 }
 
-/// A limiter whose ring shows no charge of this operation, or none at all any more, owes it nothing.
+/// The limiter as it was created by another operation.
+fn charged_record(number: u8) -> Loaded {
+    let (mut store, world) = (Store::default(), World::new());
+    store.send(number, &world, &[to_phone()], Race::Won).result.unwrap();
+    store.0[world.place(&to_phone()).storage_key.as_bytes()].clone()
+}
+
+/// A limiter that was created anew since the charge owes it nothing.
 #[test]
 fn nothing_is_given_back_where_the_charge_is_not_to_be_seen() {
     let (mut store, world) = (Store::default(), World::new());
     store.send(1, &world, &[to_phone()], Race::Won).result.unwrap();
     let found = store.0[world.place(&to_phone()).storage_key.as_bytes()].clone();
-    let charged = world.machine(Version([1; 16]), &to_phone()).unwrap();
-    let mut gives_back = give_back_of(&charged);
+    let charged = |number| {
+        let mut machine = world.machine(Version([number; 16]), &to_phone()).unwrap();
+        Machine::<()>::attempt(&mut machine, None).unwrap();
+        machine
+    };
+    let mut gives_back = give_back_of(&charged(1));
     assert_eq!(gives_back.id(), give_back_id(Version([1; 16])));
     assert!(gives_back.give_back().is_none());
     gives_back.open(&found).unwrap();
     assert!(gives_back.attempt(Some(found.version)).unwrap().write.is_some());
-    assert!(gives_back.attempt(None).unwrap().write.is_none());
-    let mut other = give_back_of(&world.machine(Version([2; 16]), &to_phone()).unwrap());
+    let anew = charged_record(9);
+    gives_back.open(&anew).unwrap();
+    assert!(gives_back.attempt(Some(anew.version)).unwrap().write.is_none(), "created anew since");
+    let mut other = give_back_of(&charged(2));
     other.open(&found).unwrap();
     assert!(other.attempt(Some(found.version)).unwrap().write.is_none());
 }

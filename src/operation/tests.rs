@@ -6,6 +6,7 @@ mod give_back;
 mod histories;
 mod model;
 mod ring;
+mod sends;
 
 use super::*;
 use crate::denial::DenialCode;

@@ -10,7 +10,7 @@ use crate::crypto::secret::{Secret, SecretString};
 use crate::crypto::stream::Stream;
 use crate::destination::Channel;
 use crate::error::Error;
-use crate::limits::CHALLENGES_MAX;
+use crate::limits::{CHALLENGES_MAX, CLOCK_DRIFT_MS_MAX};
 
 /// Digits of a delivered code (CONTRACT section 1).
 pub(crate) const BINDING_CODE_DIGITS: usize = 6;
@@ -32,6 +32,13 @@ pub(crate) struct Challenge {
     /// What it waits for. Never optional: an unknown variant must not decode to "none".
     #[n(4)]
     pub(crate) awaited: Awaited,
+    /// By the clock of the server that sent it, milliseconds since 1970: one that ran ahead neither keeps a slot
+    /// taken for long, nor lets others keep theirs.
+    #[n(5)]
+    pub(crate) sent_ms: u64,
+    /// How long it lives, milliseconds.
+    #[n(6)]
+    pub(crate) life_ms: u64,
 }
 
 /// What a challenge waits for.
@@ -65,6 +72,12 @@ pub(crate) enum Awaited {
 pub(crate) struct NumberMac(#[cbor(n(0), with = "minicbor::bytes")] [u8; 32]);
 
 impl Challenge {
+    /// Whether it has expired by no clock: neither the record's time nor the host's.
+    fn is_live(&self, expiry_now_ms: u64, now_ms: u64) -> bool {
+        let is_sent = self.sent_ms.saturating_sub(now_ms) <= CLOCK_DRIFT_MS_MAX;
+        self.expires_ms > expiry_now_ms && is_sent && now_ms.saturating_sub(self.sent_ms) < self.life_ms
+    }
+
     /// Where it is in the life of a challenge.
     pub(crate) fn stage(&self) -> ChallengeStage {
         match self.awaited {
@@ -74,6 +87,11 @@ impl Challenge {
             Awaited::PollAfterApproval => ChallengeStage::Approved,
             Awaited::Nothing => ChallengeStage::Denied,
         }
+    }
+
+    /// How long a live one lives on, milliseconds.
+    pub(crate) fn left_ms(&self, now_ms: u64) -> u64 {
+        self.sent_ms.saturating_add(self.life_ms).saturating_sub(now_ms)
     }
 
     /// The channel that it went out on.
@@ -139,15 +157,15 @@ impl Record {
 
     /// The live challenge with this id.
     pub(crate) fn challenge_mut(&mut self, id: &Id, now_ms: u64) -> Option<&mut Challenge> {
-        let now_ms = self.expiry_now_ms(now_ms);
-        let live = |challenge: &&mut Challenge| challenge.expires_ms > now_ms && challenge.id == *id;
-        self.challenges.iter_mut().find(live)
+        let expiry_now_ms = self.expiry_now_ms(now_ms);
+        let mut challenges = self.challenges.iter_mut();
+        challenges.find(|challenge| challenge.id == *id && challenge.is_live(expiry_now_ms, now_ms))
     }
 
     /// Challenges that have not expired.
     pub(crate) fn live_challenges(&self, now_ms: u64) -> impl Iterator<Item = &Challenge> {
-        let now_ms = self.expiry_now_ms(now_ms);
-        self.challenges.iter().filter(move |challenge| challenge.expires_ms > now_ms)
+        let expiry_now_ms = self.expiry_now_ms(now_ms);
+        self.challenges.iter().filter(move |challenge| challenge.is_live(expiry_now_ms, now_ms))
     }
 
     /// How long until a chain may be challenged; 0 where it may, as it has a slot or one is free.
@@ -156,18 +174,17 @@ impl Record {
         if others().count() < CHALLENGES_MAX {
             return 0;
         }
-        let first_ms = others().map(|challenge| challenge.expires_ms).min().unwrap_or_default();
-        first_ms.saturating_sub(self.expiry_now_ms(now_ms))
+        others().map(|challenge| challenge.left_ms(now_ms)).min().unwrap_or_default()
     }
 
     /// Puts a challenge in its chain's slot. What was there is dead, and so are the answers that showed it.
     pub(crate) fn put_challenge(&mut self, challenge: Challenge, now_ms: u64) {
-        let now_ms = self.expiry_now_ms(now_ms);
+        let expiry_now_ms = self.expiry_now_ms(now_ms);
         let Self { challenges, answers, .. } = self;
         for replaced in challenges.iter().filter(|other| other.chain == challenge.chain) {
             answers.retain(|answer| answer.suffix != replaced.suffix);
         }
-        challenges.retain(|other| other.chain != challenge.chain && other.expires_ms > now_ms);
+        challenges.retain(|other| other.chain != challenge.chain && other.is_live(expiry_now_ms, now_ms));
         challenges.push(challenge);
     }
 

@@ -44,14 +44,25 @@ impl HashTemplate {
         Ok((Self(format!("{}:{parsed}", hash.as_ref().len())), hash.as_ref().to_vec()))
     }
 
+    /// Whether algorithm, parameters and length are within the caps.
+    pub(crate) fn is_computable(&self) -> bool {
+        let parts = self.0.split_once(':').and_then(|(length, text)| Some((length.parse().ok()?, text)));
+        parts.is_some_and(|(length, text)| {
+            length <= IMPORT_HASH_CHARS_MAX
+                && PasswordHash::new(text)
+                    .is_ok_and(|parsed| parsed.salt.is_some() && Kdf::of(&parsed, length).is_ok())
+        })
+    }
+
     /// The slow hash of a typed code; `None` only for a template that [`HashTemplate::split`] did not make.
     pub(crate) fn hash(&self, typed: &[u8]) -> Option<Vec<u8>> {
         let (length, text) = self.0.split_once(':')?;
         let length: usize = length.parse().ok()?;
         let parsed = PasswordHash::new(text).ok()?;
         let salt = parsed.salt.as_ref()?;
+        let kdf = Kdf::of(&parsed, length).ok().filter(|_| length <= IMPORT_HASH_CHARS_MAX)?;
         let mut out = vec![0; length];
-        Kdf::of(&parsed, length).ok()?.derive(typed, salt.as_ref(), &mut out)?;
+        kdf.derive(typed, salt.as_ref(), &mut out)?;
         Some(out)
     }
 }

@@ -279,9 +279,12 @@ impl Record {
         self.seen_ms.saturating_sub(now_ms) > SEEN_AHEAD_MS_MAX
     }
 
-    /// Makes every older token dead, and what only a token reaches: challenges and trusted browsers.
+    /// Makes every older token dead, and what only a token reaches: what was begun with one, what was answered and
+    /// sent to one, and trusted browsers.
     pub(crate) fn raise_epoch(&mut self) {
         self.epoch = self.epoch.saturating_add(1);
+        self.pending.clear();
+        self.answers.clear();
         self.challenges.clear();
         self.browsers.clear();
     }

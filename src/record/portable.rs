@@ -5,7 +5,7 @@ use minicbor::{CborLen, Decode, Decoder, Encode};
 
 use super::Record;
 use super::enrollment::Enrollment;
-use super::recovery::RecoverySet;
+use super::recovery::{RecoverySet, recovery_key};
 use crate::crypto::secret::{Secret, SecretBytes};
 use crate::error::Error;
 
@@ -21,7 +21,7 @@ pub(crate) struct Portable {
     pub(crate) recovery: Option<RecoverySet>,
     /// The key under which the recovery codes are kept as MACs.
     #[n(3)]
-    pub(crate) mac_key: Secret<32>,
+    pub(crate) recovery_key: Secret<32>,
 }
 
 impl Portable {
@@ -31,7 +31,7 @@ impl Portable {
             user: user.to_owned(),
             enrollments: record.enrollments.clone(),
             recovery: record.recovery.clone(),
-            mac_key: record.mac_key.clone(),
+            recovery_key: recovery_key(&record.mac_key),
         }
     }
 

@@ -164,6 +164,11 @@ impl RecoverySet {
         self.bits() < RECOVERY_BITS_STRONG
     }
 
+    /// Whether the slow hash can be computed within the caps, where the set has one.
+    pub(crate) fn is_computable(&self) -> bool {
+        self.imported.as_ref().is_none_or(|imported| imported.template.is_computable())
+    }
+
     /// Strength of the weakest code, in bits.
     pub(crate) fn bits(&self) -> u16 {
         let imported = self.imported.as_ref().filter(|imported| !imported.hashes.is_empty());
@@ -211,6 +216,12 @@ impl RecoverySet {
     }
 
     fn mac(&self, key: &Secret<32>, code: &str) -> [u8; 32] {
-        mac::mac(self.key.as_ref().unwrap_or(key), "recovery code", &[&self.suffix, code.as_bytes()])
+        let own = self.key.clone().unwrap_or_else(|| recovery_key(key));
+        mac::mac(&own, "recovery code", &[&self.suffix, code.as_bytes()])
     }
+}
+
+/// The key of a record's recovery codes: all of it that an export hands over.
+pub(crate) fn recovery_key(key: &Secret<32>) -> Secret<32> {
+    Secret::new(mac::mac(key, "recovery key", &[]))
 }

@@ -132,6 +132,8 @@ impl Draw {
                 2 => Awaited::PollAfterApproval,
                 _ => Awaited::Nothing,
             },
+            sent_ms: self.number(),
+            life_ms: self.number(),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Attacks of the first red team on messages, pushes, trusted browsers and step-up. Each asserts the safe
-//! behaviour.
+//! What no sequence of legal calls may come to: a record that cannot be written, a weak proof that grows strong, a
+//! gate that is walked around.
 #![allow(missing_docs)]
 mod support;
 
@@ -352,7 +352,7 @@ fn what_a_recovery_code_enrolled_a_minute_ago_passes_no_step_up_unseen() {
         world.run(app.otp(world.now_ms()), bearer(&token)).ok().map(|reply| {
             let verified = granted(reply).into_verified().unwrap();
             // All that tells two proofs apart, but for which app, when and which login.
-            (format!("{:?}", verified.purpose()), verified.amr().to_vec(), verified.acr())
+            (format!("{:?}", verified.purpose()), verified.amr().to_vec(), verified.is_weak())
         })
     };
     let by_weak = step_up(&weak);
