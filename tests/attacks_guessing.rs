@@ -7,6 +7,7 @@ use mfacore::commands::{
     Associate, Challenge, Describe, Import, ImportedOtp, RemoveAuthenticator, Unlock, VerifyOtp,
     VerifyRecoveryCode,
 };
+use mfacore::event::FailureReason;
 use mfacore::otp::{Algorithm, Digits, Seed, hotp};
 use mfacore::{Caller, Denial, DenialCode, EventKind, Limit, Policy, Scopes, SecretString};
 use support::{DAY_MS, HOUR_MS, MINUTE_MS, Phone, World, bearer, granted};
@@ -110,7 +111,8 @@ fn a_lock_answers_right_wrong_and_malformed_codes_alike() {
         .map(|command| world.mfa.run(command, bearer(&world.require("ann"))))
         .map(|finished| (finished.result.unwrap_err().to_json(), kinds_of(&finished.events)));
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
-    assert_eq!(answers[0].1, [EventKind::LimitReached { limit: Limit::Codes, retry_after_s: 360 }]);
+    let locked = EventKind::VerificationFailed { reason: FailureReason::Locked };
+    assert_eq!(answers[0].1, [locked, EventKind::LimitReached { limit: Limit::Codes, retry_after_s: 360 }]);
     assert_eq!(world.stored("ann"), stored);
 }
 

@@ -1,33 +1,36 @@
-//! Bodies, codes and tokens that no honest client sends: the typed answer, and a record that stays as it was.
+//! Bodies and codes that no honest client sends: the typed answer, and a record that stays as it was.
 #![allow(missing_docs)]
 
 mod support;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use mfacore::commands::{
-    Associate, COMMANDS, Challenge, Describe, ListAuthenticators, RemoveAuthenticator, RenameAuthenticator,
-    Require, VerifyOtp, VerifyRecoveryCode,
+    Associate, COMMANDS, Describe, DeviceToken, Export, RemoveAuthenticator, RenameAuthenticator,
+    ReplacePhone, Require, VerifyOob, VerifyOtp, VerifyRecoveryCode,
 };
-use mfacore::limits::{BODY_BYTES_MAX, TOKEN_BYTES_MAX};
-use mfacore::store::{Loaded, Memory, Store, StoreError, Swapped, Write};
-use mfacore::{Caller, DenialCode, Engine, KeyRing, Outcome, Policy, SecretString, Subject};
-use support::{Phone, World, bearer, engine, granted, root};
+use mfacore::limits::BODY_BYTES_MAX;
+use mfacore::{Caller, DenialCode, Outcome, SecretString};
+use mfacore_conformance::device::{KeyKind, PushDevice};
+use serde_json::json;
+use support::everything::{Everything, dump, everything};
+use support::oob::{Sent, of_id, verify};
+use support::{Phone, World, bearer};
 
 struct Scene {
     world: World,
     phone: Phone,
     token: SecretString,
     access: SecretString,
+    ticket: SecretString,
+    sent: Sent,
 }
 
 fn scene() -> Scene {
-    let world = World::new();
-    let phone = world.enroll("ann");
-    let access = world.access("ann", &phone).access_token;
-    let token = world.require("ann");
-    Scene { world, phone, token, access }
+    let everything = everything();
+    let (ticket, _) = everything.world.begin_push(&everything.access);
+    let token = everything.token();
+    let sent = everything.world.send(of_id(&everything.id("push")), &token);
+    let Everything { world, app, access, .. } = everything;
+    Scene { world, phone: app, token, access, ticket: ticket.ticket, sent }
 }
 
 impl Scene {
@@ -38,34 +41,79 @@ impl Scene {
         callers.extend(allows.host.then(|| Caller::host("ann")));
         callers.extend(allows.mfa_token.then(|| bearer(&self.token)));
         callers.extend(allows.access.map(|_| bearer(&self.access)));
+        callers.extend(allows.device.map(|device| match device {
+            DeviceToken::Ticket => bearer(&self.ticket),
+            DeviceToken::Transaction => bearer(&self.sent.push().transaction_token),
+        }));
+        assert!(!callers.is_empty());
         callers
     }
 
     /// The body is refused as such, in words that quote nothing of it, and the record stays.
     fn refuses_body(&self, name: &str, body: &str) {
-        let stored = self.world.stored("ann");
+        let stored = dump(self.world.mfa.store());
         for caller in self.callers(name) {
             let finished = self.world.mfa.call(name, body, caller);
-            assert!(finished.events.is_empty());
+            assert!(finished.events.is_empty() && finished.deliveries.is_empty());
             let (outcome, status, text) = finished.response();
             let shown: String = body.chars().take(80).collect();
             assert_eq!((outcome, status), (Outcome::Denied, 400), "{name} {shown:?}");
             assert!(text.expose().starts_with(r#"{"error":"invalid_request""#), "{name} {shown:?}");
             assert!(!text.expose().contains("424242"), "{name} {shown:?}");
         }
-        assert!(self.world.stored("ann") == stored, "{name}");
+        assert!(dump(self.world.mfa.store()) == stored, "{name}");
     }
+}
+
+/// The members that a command cannot do without, but for the one that is tested: what is refused is that one.
+fn beside(name: &str, member: &str) -> String {
+    let device = PushDevice::new(KeyKind::Ed25519, 9);
+    let mut body = match name {
+        "enroll_push_device" => json!(device.enroll(&"x".into()).0),
+        "answer_push" => json!({"decision": "deny", "signature": ""}),
+        "rename_authenticator" => json!({"authenticator_id": "x", "name": "x"}),
+        _ => json!({}),
+    };
+    body.as_object_mut().unwrap().remove(member);
+    let text = body.to_string();
+    let members = text.trim_start_matches('{').trim_end_matches('}');
+    if members.is_empty() { String::new() } else { format!("{},", &text[1..text.len() - 1]) }
+}
+
+fn ids_of(world: &World, kind: &str) -> String {
+    world.ids("ann").into_iter().find(|id| id.starts_with(kind)).unwrap()
 }
 
 /// The members that each command reads, with a value that it takes.
 const MEMBERS: &[(&str, &str, &str)] = &[
     ("require", "device_token", r#""424242""#),
     ("associate", "authenticator_types", r#"["otp"]"#),
+    ("associate", "oob_channels", r#"["sms"]"#),
+    ("associate", "phone_number", r#""424242""#),
+    ("associate", "email", r#""424242""#),
     ("challenge", "challenge_type", r#""otp""#),
     ("challenge", "authenticator_id", r#""totp|dev_0000000000000000""#),
     ("verify_otp", "otp", r#""424242""#),
     ("verify_otp", "authenticator_id", r#""totp|dev_0000000000000000""#),
+    ("verify_oob", "oob_code", r#""424242""#),
+    ("verify_oob", "binding_code", r#""424242""#),
     ("verify_recovery_code", "recovery_code", r#""424242""#),
+    ("replace_phone", "authenticator_id", r#""sms|dev_0000000000000000""#),
+    ("replace_phone", "phone_number", r#""424242""#),
+    ("replace_phone", "oob_channel", r#""sms""#),
+    ("enroll_push_device", "name", r#""424242""#),
+    ("enroll_push_device", "public_key", r#"{"kty":"424242"}"#),
+    ("enroll_push_device", "push_address", r#""424242""#),
+    ("enroll_push_device", "signature", r#""424242""#),
+    ("answer_push", "decision", r#""deny""#),
+    ("answer_push", "number", r#""42""#),
+    ("answer_push", "signature", r#""424242""#),
+    ("export", "recipient", r#""424242""#),
+    ("import", "mfa_factors", r#"[{"phone":{"value":"424242"}}]"#),
+    ("import", "migration", r#"["424242"]"#),
+    ("import", "package", r#""424242""#),
+    ("import", "recipient_key", r#""424242""#),
+    ("import", "package_user", r#""424242""#),
     ("remove_authenticator", "authenticator_id", r#""totp|dev_0000000000000000""#),
     ("rename_authenticator", "authenticator_id", r#""totp|dev_0000000000000000""#),
     ("rename_authenticator", "name", r#""424242""#),
@@ -106,21 +154,38 @@ fn a_body_that_is_no_object_is_refused_by_every_command() {
 fn members_of_a_wrong_type_or_given_twice_are_refused() {
     let scene = scene();
     for (name, member, good) in MEMBERS {
+        let beside = beside(name, member);
         let wrong: &[&str] = match *member {
             "recovery_code_bits" => &["\"424242\"", "-1", "65536", "1.5", "[]", "{}", "true", "424242424242"],
-            "authenticator_types" | "otp" | "recovery_codes" | "recovery_code_hashes"
-                if good.starts_with('[') =>
-            {
+            "public_key" => &["null", "\"424242\"", "424242", "[424242]", r#"{"x":424242}"#, "true"],
+            _ if good.starts_with('[') => {
                 &["null", "\"424242\"", "424242", "{\"424242\":1}", "[424242]", "[null]", "true"]
             }
             _ => &["424242", "42.4242", "[\"424242\"]", "{\"424242\":\"424242\"}", "true", "\"\\ud800\""],
         };
         for value in wrong {
-            scene.refuses_body(name, &format!(r#"{{"{member}":{value}}}"#));
+            scene.refuses_body(name, &format!(r#"{{{beside}"{member}":{value}}}"#));
         }
-        scene.refuses_body(name, &format!(r#"{{"{member}":{good},"{member}":{good}}}"#));
-        scene.refuses_body(name, &format!(r#"{{"{member}":{good}"#));
+        scene.refuses_body(name, &format!(r#"{{{beside}"{member}":{good},"{member}":{good}}}"#));
+        scene.refuses_body(name, &format!(r#"{{{beside}"{member}":{good}"#));
+        // The same with a value that it takes is a body, whatever comes of it.
+        let body = format!(r#"{{{beside}"{member}":{good}}}"#);
+        let caller = scene.callers(name).remove(0);
+        let (_, _, text) = scene.world.mfa.call(name, &body, caller).response();
+        assert!(!text.expose().contains("The body is not"), "{name} {member}: {}", text.expose());
     }
+    for decision in ["\"Approve\"", "\"\"", "null", "{}"] {
+        scene.refuses_body("answer_push", &format!(r#"{{"decision":{decision},"signature":""}}"#));
+    }
+    for missing in ["name", "public_key", "push_address", "signature"] {
+        let beside = beside("enroll_push_device", missing);
+        scene.refuses_body("enroll_push_device", &format!("{{{}}}", beside.trim_end_matches(',')));
+    }
+    for channel in ["\"fax\"", "\"SMS\"", "\"\""] {
+        scene.refuses_body("replace_phone", &format!(r#"{{"oob_channel":{channel}}}"#));
+    }
+    scene.refuses_body("import", r#"{"mfa_factors":[{"fax":{"value":"424242"}}]}"#);
+    scene.refuses_body("import", r#"{"mfa_factors":[{"phone":{},"email":{}}]}"#);
     scene.refuses_body("import", r#"{"recovery_code_form":"424242"}"#);
     scene.refuses_body("import", r#"{"otp":[{"uri":424242}]}"#);
 }
@@ -173,10 +238,21 @@ fn texts_without_the_shape_of_a_code_are_refused_and_cost_nothing() {
         assert_eq!((denial.code, denial.counted), (DenialCode::InvalidRecoveryCode, false), "{text:.20}");
     }
     assert!(scene.world.stored("ann") == stored);
+    let id = ids_of(&scene.world, "sms");
+    let sent = scene.world.send(of_id(&id), &scene.token);
+    let stored = scene.world.stored("ann");
+    for text in ["4", "42424", "4242424", "42424242", "４２４２４２", "4242.2", "+42424", " ", "--", &long]
+    {
+        let verify = verify(sent.oob_code(), Some(&text.into()));
+        let denial = scene.world.denied(verify, bearer(&scene.token));
+        assert_eq!((denial.code, denial.counted), (DenialCode::InvalidBindingCode, false), "{text:.20}");
+    }
+    assert!(scene.world.stored("ann") == stored);
     // Another count of digits has the shape of a code: it is a guess, and costs one.
     let left = || scene.world.run(Describe {}, Caller::host("ann")).unwrap().locks.codes.left;
     for (guesses, text) in ["4242424", "42424242"].into_iter().enumerate() {
-        let verify = VerifyOtp { otp: text.into(), authenticator_id: None };
+        let app = Some(ids_of(&scene.world, "totp"));
+        let verify = VerifyOtp { otp: text.into(), authenticator_id: app };
         assert!(scene.world.denied(verify, bearer(&scene.token)).counted);
         assert_eq!(left(), 9 - u32::try_from(guesses).unwrap());
     }
@@ -188,6 +264,10 @@ fn missing_parameters_are_named() {
     let stored = scene.world.stored("ann");
     let world = &scene.world;
     let missing = DenialCode::MissingParameter;
+    assert_eq!(world.denied(VerifyOob::default(), bearer(&scene.token)).code, missing("oob_code"));
+    assert_eq!(world.denied(Export::default(), Caller::host("ann")).code, missing("recipient"));
+    let code = world.denied(ReplacePhone::default(), bearer(&scene.access)).code;
+    assert_eq!(code, missing("authenticator_id"));
     assert_eq!(world.denied(VerifyOtp::default(), bearer(&scene.token)).code, missing("otp"));
     let code = world.denied(VerifyRecoveryCode::default(), bearer(&scene.token)).code;
     assert_eq!(code, missing("recovery_code"));
@@ -205,96 +285,6 @@ fn missing_parameters_are_named() {
     assert!(world.stored("ann") == stored);
 }
 
-/// A store that counts its loads.
-#[derive(Clone)]
-struct Counting(Arc<Memory>, Arc<AtomicUsize>);
-
-impl Store for Counting {
-    fn load(&self, key: &[u8]) -> Result<Option<Loaded>, StoreError> {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        Store::load(&*self.0, key)
-    }
-    fn swap(&self, key: &[u8], write: Write<'_>) -> Result<Swapped, StoreError> {
-        Store::swap(&*self.0, key, write)
-    }
-    fn durable(&self) -> bool {
-        false
-    }
-}
-
-/// A forged token costs no read, whatever was done to it, and is answered like any other.
-#[test]
-fn forged_tokens_are_refused_before_anything_is_loaded() {
-    let loads = Arc::new(AtomicUsize::new(0));
-    let store = Counting(Arc::new(Memory::new()), loads.clone());
-    let world = World::on(engine(Policy::recommended()), store);
-    let phone = world.enroll("ann");
-    let (token, other) = (world.require("ann"), world.require("ann"));
-    let text = token.expose();
-    let mut forged: Vec<String> = (0..text.len()).map(|at| text[..at].to_owned()).collect();
-    for (at, letter) in text.char_indices() {
-        for new in ['A', 'B', '_', '=', ' ', 'é'] {
-            if new != letter {
-                forged.push(format!("{}{new}{}", &text[..at], &text[at + 1..]));
-            }
-        }
-        let next = text[at + 1..].chars().next();
-        if let Some(next) = next.filter(|next| *next != letter) {
-            forged.push(format!("{}{next}{letter}{}", &text[..at], &text[at + 2..]));
-        }
-    }
-    let half = text.len() / 2;
-    forged.push(format!("{}{}", &text[..half], &other.expose()[half..]));
-    forged.extend([format!("{text}A"), format!("{text}{text}"), format!(" {text}"), format!("{text}\n")]);
-    forged.push("A".repeat(TOKEN_BYTES_MAX + 1));
-    forged.push("A".repeat(1 << 20));
-    let before = loads.load(Ordering::SeqCst);
-    for text in &forged {
-        let denial = world.denied(phone.otp(world.now_ms()), bearer(&text.as_str().into()));
-        assert_eq!((denial.code, denial.counted), (DenialCode::TokenMalformed, false), "{text:.2000}");
-        let denial = world.denied(ListAuthenticators {}, bearer(&text.as_str().into()));
-        assert_eq!((denial.code.clone(), denial.status()), (DenialCode::TokenMalformed, 401));
-    }
-    assert_eq!(loads.load(Ordering::SeqCst), before);
-    let _ = granted(world.run(phone.otp(world.now_ms()), bearer(&token)).unwrap());
-}
-
-#[test]
-fn tokens_of_another_ring_client_user_or_tenant_are_refused_before_anything_is_loaded() {
-    let loads = Arc::new(AtomicUsize::new(0));
-    let store = Counting(Arc::new(Memory::new()), loads.clone());
-    let world = World::on(engine(Policy::recommended()), store.clone());
-    let phone = world.enroll("ann");
-    let otp = phone.otp(world.now_ms());
-    let token = world.require("ann");
-    let (of_web, _) = world.require_as(Caller::host("ann").client("web"));
-    let ring = |id, first| KeyRing::new(id, root(first)).unwrap();
-    let foreign = |keys| {
-        let other = World::on(Engine::new(keys, Policy::recommended()).unwrap(), Arc::new(Memory::new()));
-        other.enroll("ann");
-        other.set_now_ms(world.now_ms());
-        other.require("ann")
-    };
-    let tenant = World::on(world.mfa.engine().with_policy("acme", Policy::recommended()).unwrap(), store);
-    let callers = [
-        (bearer(&foreign(ring(1, 9))), DenialCode::TokenMalformed),
-        (bearer(&foreign(ring(2, 1))), DenialCode::TokenMalformed),
-        (bearer(&of_web), DenialCode::TokenOfOtherClient),
-        (bearer(&token).client("web"), DenialCode::TokenOfOtherClient),
-        (Caller::token(token.clone(), Subject::Expected("bob".into())), DenialCode::TokenMalformed),
-    ];
-    let (before, stored) = (loads.load(Ordering::SeqCst), world.stored("ann"));
-    for (caller, code) in callers {
-        assert_eq!(world.denied(otp.clone(), caller).code, code);
-    }
-    tenant.set_now_ms(world.now_ms());
-    assert_eq!(tenant.denied(otp.clone(), bearer(&token)).code, DenialCode::TokenMalformed);
-    assert_eq!(tenant.denied(Challenge::default(), bearer(&token)).code, DenialCode::TokenMalformed);
-    assert_eq!(loads.load(Ordering::SeqCst), before + 1, "the look at what is stored");
-    assert!(world.stored("ann") == stored);
-    let _ = granted(world.run(otp, bearer(&token)).unwrap());
-}
-
 /// What only the host can get wrong is misuse, with nothing read or written.
 #[test]
 fn callers_out_of_bounds_are_misuse() {
@@ -305,6 +295,10 @@ fn callers_out_of_bounds_are_misuse() {
         Caller::host("x".repeat(129)),
         Caller::host("ann").account_label("x".repeat(257)),
         Caller::host("ann").transaction("x".repeat(1_025)),
+        Caller::host("ann").locale("x".repeat(36)),
+        Caller::host("ann").verified_emails(["a@b.example"; 6]),
+        Caller::host("ann").verified_emails(["a@b"]),
+        Caller::host("ann").verified_emails(["a@b.example", ""]),
     ];
     for caller in callers {
         assert_eq!(scene.world.run(Require::default(), caller).unwrap_err().status(), 500);

@@ -2,11 +2,13 @@
 
 mod support;
 
-use mfacore::commands::{Import, ImportedOtp, Unlock};
+use mfacore::commands::{Import, ImportedOtp, Unlock, VerifyOtp};
 use mfacore::event::FailureReason;
 use mfacore::{Caller, EventKind, Limit, Policy, SecretString};
 use serde_json::json;
 use support::by_name::{Answer, OTP_LAST, phone_of};
+use support::everything::everything_under;
+use support::oob::{every_factor, of_id};
 use support::{DAY_MS, HOUR_MS, MINUTE_MS, Phone, World, bearer};
 
 fn enrolled() -> (World, Phone) {
@@ -40,7 +42,8 @@ fn ten_wrong_codes_then_one_every_six_minutes() {
     assert_eq!(guesses(&world, &phone), 10);
     let refused = try_code(&world, &phone.code(world.now_ms()));
     assert_eq!((refused.status, retry_after(&refused)), (429, Some(360)));
-    assert_eq!(refused.events, [EventKind::LimitReached { limit: Limit::Codes, retry_after_s: 360 }]);
+    let locked = EventKind::VerificationFailed { reason: FailureReason::Locked };
+    assert_eq!(refused.events, [locked, EventKind::LimitReached { limit: Limit::Codes, retry_after_s: 360 }]);
     world.pass_ms(6 * MINUTE_MS - 1_500);
     assert_eq!(retry_after(&try_code(&world, &phone.code(world.now_ms()))), Some(2), "rounded up");
     world.pass_ms(1_499);
@@ -236,18 +239,47 @@ fn a_confirmation_leaves_no_failure_behind() {
 
 #[test]
 fn unlock_fills_every_budget() {
-    let (world, phone) = enrolled();
-    guesses(&world, &phone);
+    let mut policy = every_factor();
+    policy.messages.destination_log_in = policy.messages.email;
+    let scene = everything_under(policy);
+    let (world, device_token, token) = (&scene.world, scene.trusted_browser(), scene.token());
+    for (kind, code) in [("sms", 10), ("email", 20), ("push", 5)] {
+        let challenge = of_id(&scene.id(kind));
+        let sent = (0..30).take_while(|_| world.run(challenge.clone(), bearer(&token)).is_ok()).count();
+        assert!((code - 1..=code).contains(&sent), "{sent} by {kind}, one to enroll it");
+    }
+    let wrong = || {
+        let id = Some(scene.id("totp"));
+        VerifyOtp { authenticator_id: id, ..scene.app.wrong(world.now_ms()) }
+    };
+    for (token, budget) in [(&scene.reserved_token(&device_token), 5), (&token, 10)] {
+        assert_eq!(
+            (0..30).take_while(|_| world.denied(wrong(), bearer(token)).status() == 403).count(),
+            budget
+        );
+    }
     for _ in 0..10 {
         world.recover(&world.require("ann"), "AAAA");
     }
-    assert_eq!(world.recover(&world.require("ann"), phone.recovery_codes[0].expose()).status, 429);
+    let locks = || world.host("describe", "ann").json()["locks"].clone();
+    let spent = locks();
+    for budget in ["codes", "recovery", "reserved", "phone_messages", "emails", "pushes"] {
+        assert_eq!(spent[budget]["left"], 0, "{budget}");
+        assert!(spent[budget]["retry_after"].as_u64() > Some(0), "{budget}");
+    }
+    assert_eq!(world.recover(&world.require("ann"), scene.app.recovery_codes[0].expose()).status, 429);
     assert_eq!(world.events(Unlock {}, Caller::host("ann")), [EventKind::Unlocked]);
     assert_eq!(
-        world.host("describe", "ann").json()["locks"],
-        json!({"codes": {"left": 10}, "codes_slow": {"left": 50}, "recovery": {"left": 10}})
+        locks(),
+        json!({
+            "codes": {"left": 10}, "codes_slow": {"left": 50}, "recovery": {"left": 10}, "reserved": {"left": 5},
+            "phone_messages": {"left": 10}, "emails": {"left": 20}, "pushes": {"left": 5},
+        })
     );
-    assert_eq!(try_code(&world, &phone.code(world.now_ms())).status, 200);
+    for kind in ["sms", "email", "push"] {
+        world.send(of_id(&scene.id(kind)), &token);
+    }
+    assert_eq!(try_code(world, &scene.app.code(world.now_ms())).status, 200);
 }
 
 #[test]

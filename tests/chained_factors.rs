@@ -2,11 +2,15 @@
 
 mod support;
 
+use mfacore::commands::{Associate, VerifyOtp};
 use mfacore::policy::Enforcement;
 use mfacore::{Caller, FactorKind, Outcome, Policy, Reply, Scopes, SecretString, VerifyReply};
+use mfacore_conformance::device::PushDevice;
 use serde_json::json;
 use support::by_name::{Answer, phone_of};
-use support::{Phone, World, bearer};
+use support::everything::everything_under;
+use support::oob::{ADDRESS, NUMBER, every_factor, of_id, of_type};
+use support::{Phone, World, bearer, engine};
 
 fn policy() -> Policy {
     Policy { chained_factors: 2, enforcement: Enforcement::Always, ..Policy::recommended() }
@@ -218,4 +222,70 @@ fn a_code_of_a_set_that_passes_a_link_tells_how_many_are_left() {
     let answer = world.recover(&world.require("ann"), one.recovery_codes[0].expose());
     assert_eq!((answer.status, answer.json()["recovery_codes_left"].as_u64()), (403, Some(7)));
     assert!(answer.json()["recovery_code"].is_null());
+}
+
+fn required(reply: VerifyReply) -> (SecretString, String) {
+    match reply {
+        VerifyReply::Required(required) => (required.mfa_token, json!(required.mfa_requirements).to_string()),
+        other => panic!("one is enough: {other:?}"),
+    }
+}
+
+/// Two channels of one telephone, or push and password of one device, are one thing that the user has.
+#[test]
+fn both_halves_of_a_pair_are_one_link() {
+    let scene = everything_under(every_factor());
+    let world = scene.world.under(engine(Policy { chained_factors: 2, ..every_factor() }));
+    let token = world.require("ann");
+    let sent = world.send(of_id(&scene.id("sms")), &token);
+    let (token, left) = required(world.run(sent.answer(), bearer(&token)).unwrap());
+    assert!(!left.contains("phone"), "{left}");
+    for kind in ["sms", "voice"] {
+        assert_eq!(
+            world.denied(of_id(&scene.id(kind)), bearer(&token)).error(),
+            "unsupported_challenge_type"
+        );
+    }
+    let sent = world.send(of_id(&scene.id("email")), &token);
+    assert_eq!(world.run(sent.answer(), bearer(&token)).unwrap().outcome(), Outcome::Granted);
+
+    let token = world.require("ann");
+    let sent = world.send(of_id(&scene.id("push")), &token);
+    let (command, caller) = scene.device.approve(&sent.push(), sent.number());
+    world.run(command, caller).unwrap();
+    let (token, left) = required(world.run(sent.poll(), bearer(&token)).unwrap());
+    assert!(!left.contains("push"), "{left}");
+    let otp = PushDevice::code(&scene.enrolled, world.now_ms());
+    let own = VerifyOtp { otp, authenticator_id: Some(scene.enrolled.otp_authenticator_id.clone()) };
+    assert_eq!(world.denied(own, bearer(&token)).error(), "invalid_authenticator");
+    assert_eq!(world.run(scene.app.otp(world.now_ms()), bearer(&token)).unwrap().outcome(), Outcome::Granted);
+}
+
+/// What was sent for the first link answers nothing in the second.
+#[test]
+fn a_code_that_was_sent_for_one_link_does_not_pass_the_next() {
+    let scene = everything_under(every_factor());
+    let world = scene.world.under(engine(Policy { chained_factors: 2, ..every_factor() }));
+    let token = world.require("ann");
+    let sent = world.send(of_id(&scene.id("sms")), &token);
+    let (next, _) = required(world.run(sent.answer(), bearer(&token)).unwrap());
+    assert_eq!(world.denied(sent.answer(), bearer(&next)).error_description(), "oob_code is expired");
+    assert_eq!(world.denied(sent.answer(), bearer(&token)).error_description(), "mfa_token is expired");
+    assert_eq!(world.left("ann", "codes"), 10);
+}
+
+#[test]
+fn a_user_with_one_factor_enrolls_the_second_by_text_message() {
+    let world = World::with_policy(Policy { chained_factors: 2, ..every_factor() });
+    let token = world.require("ann");
+    let (token, left) = required(world.add_oob(Associate::sms(NUMBER), &token));
+    assert_eq!(left, r#"{"enroll":[{"type":"otp"},{"type":"phone"},{"type":"push-notification"}]}"#);
+    let reply = world.add_oob(Associate::email(ADDRESS), &token);
+    assert_eq!(reply.outcome(), Outcome::Granted);
+    let token = world.require("ann");
+    let sent = world.send(of_type("oob"), &token);
+    let (token, left) = required(world.run(sent.answer(), bearer(&token)).unwrap());
+    assert_eq!(left, r#"{"challenge":[{"type":"phone"},{"type":"recovery-code"}]}"#, "the latest came first");
+    let sent = world.send(of_type("oob"), &token);
+    assert_eq!(world.run(sent.answer(), bearer(&token)).unwrap().outcome(), Outcome::Granted);
 }

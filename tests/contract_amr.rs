@@ -2,9 +2,12 @@
 
 mod support;
 
-use mfacore::commands::VerifyRecoveryCode;
+use mfacore::commands::{Associate, VerifyOtp, VerifyRecoveryCode};
 use mfacore::{Caller, Policy, Reply, Verified, VerifyReply};
+use mfacore_conformance::device::{KeyKind, PushDevice};
 use support::by_name::phone_of;
+use support::everything::{everything, everything_under};
+use support::oob::{NUMBER, every_factor, of_id};
 use support::{Phone, World, bearer};
 
 fn by_recovery_code(world: &World, phone: &Phone) -> Verified {
@@ -55,4 +58,58 @@ fn the_proof_of_a_login_is_handed_over_once() {
     let other = world.login("ann", &phone).into_verified().unwrap();
     assert_ne!(verified.challenge(), other.challenge(), "no other login has it");
     assert_eq!(other.transaction(), None);
+}
+
+fn amr(reply: VerifyReply) -> (Vec<&'static str>, String) {
+    let verified = support::granted(reply).into_verified().unwrap();
+    (verified.amr().to_vec(), verified.authenticator().to_owned())
+}
+
+#[test]
+fn amr_names_text_messages_calls_and_keys_of_devices_and_no_address() {
+    let scene = everything();
+    for (kind, method) in [("sms", Some("sms")), ("voice", Some("tel")), ("email", None)] {
+        let token = scene.token();
+        let sent = scene.world.send(of_id(&scene.id(kind)), &token);
+        let reply = scene.world.run(sent.answer(), bearer(&token)).unwrap();
+        let expected: Vec<&str> = ["mfa"].into_iter().chain(method).collect();
+        assert_eq!(amr(reply), (expected, scene.id(kind)));
+    }
+    let token = scene.token();
+    let sent = scene.world.send(of_id(&scene.id("push")), &token);
+    let (command, caller) = scene.device.approve(&sent.push(), sent.number());
+    scene.world.run(command, caller).unwrap();
+    let reply = scene.world.run(sent.poll(), bearer(&token)).unwrap();
+    assert_eq!(amr(reply), (vec!["mfa", "swk"], scene.id("push")));
+    // The device's one-time passwords are an authenticator of their own, of the same enrollment.
+    let otp = PushDevice::code(&scene.enrolled, scene.world.now_ms());
+    let verify = VerifyOtp { otp, authenticator_id: None };
+    let reply = scene.world.run(verify, bearer(&scene.token())).unwrap();
+    assert_eq!(amr(reply), (vec!["mfa", "otp"], scene.enrolled.otp_authenticator_id.clone()));
+}
+
+#[test]
+fn the_login_that_confirms_a_first_factor_says_how() {
+    for (command, method) in [(Associate::sms(NUMBER), "sms"), (Associate::voice(NUMBER), "tel")] {
+        let world = World::with_policy(every_factor());
+        let token = world.require("ann");
+        assert_eq!(amr(world.add_oob(command, &token)).0, ["mfa", method]);
+    }
+    let world = World::with_policy(every_factor());
+    let (_, reply) = world.add_push(&PushDevice::new(KeyKind::Es256, 1), &world.require("ann"));
+    assert_eq!(amr(reply).0, ["mfa", "swk"]);
+}
+
+#[test]
+fn a_chain_of_two_kinds_names_both_in_their_order() {
+    let scene = everything_under(Policy { chained_factors: 1, ..every_factor() });
+    let chained = scene.world.under(support::engine(Policy { chained_factors: 2, ..every_factor() }));
+    let token = chained.require("ann");
+    let VerifyReply::Required(next) = chained.run(scene.app.otp(chained.now_ms()), bearer(&token)).unwrap()
+    else {
+        panic!("two are wanted")
+    };
+    let sent = chained.send(of_id(&scene.id("voice")), &next.mfa_token);
+    let reply = chained.run(sent.answer(), bearer(&next.mfa_token)).unwrap();
+    assert_eq!(amr(reply).0, ["mfa", "otp", "tel"]);
 }

@@ -241,7 +241,10 @@ fn a_rename_answers_the_authenticator_as_the_list_has_it() {
 fn describe_tells_the_host_all_but_the_secrets() {
     let world = World::new();
     let empty = world.host("describe", "ann");
-    let locks = r#""locks":{"codes":{"left":10},"codes_slow":{"left":50},"recovery":{"left":10}}"#;
+    let wrong =
+        r#""codes":{"left":10},"codes_slow":{"left":50},"recovery":{"left":10},"reserved":{"left":5}"#;
+    let sent = r#""phone_messages":{"left":10},"emails":{"left":20},"pushes":{"left":5}"#;
+    let locks = format!(r#""locks":{{{wrong},{sent}}},"trusted_browsers":[]"#);
     assert_eq!(
         empty.body,
         format!(

@@ -8,7 +8,9 @@ use mfacore::drivers::blocking::Mfa;
 use mfacore::store::{Loaded, New, Store, StoreError, Swapped, Version, Write};
 use mfacore::{Caller, Engine, EventKind, KeyRing, Outcome, Policy};
 use support::by_name::Answer;
-use support::{Phone, START_MS, World, engine, key, kinds, root, seed};
+use support::everything::{dump, everything};
+use support::oob::{every_factor, of_id};
+use support::{Phone, START_MS, World, bearer, engine, key, kinds, root, seed};
 
 struct Down;
 
@@ -88,4 +90,43 @@ fn row_server_error_for_repeated_entropy() {
     let (outcome, status, body) = same.response();
     assert_eq!((outcome, status, body.expose()), (Outcome::None, 500, expected("server_error", "").as_str()));
     assert_eq!(kinds(&same), [EventKind::EntropyRepeated]);
+}
+
+/// Where a limiter cannot be charged, nothing is sent, whatever the user's record says.
+#[test]
+fn rows_of_a_limiter() {
+    let scene = everything();
+    let (world, token) = (&scene.world, scene.token());
+    let challenge = serde_json::to_string(&of_id(&scene.id("sms"))).unwrap();
+    world.send(of_id(&scene.id("sms")), &token);
+    let (stored, limiters) = (world.stored("ann"), dump(world.mfa.store()));
+    let limiters: Vec<_> = limiters.into_iter().filter(|(key, _)| key.starts_with(b"l")).collect();
+    assert!(limiters.len() >= 3);
+    for (key, mut found) in limiters {
+        *found.bytes.last_mut().unwrap() ^= 1;
+        let version = found.version;
+        let write = Write { expected: Some(version), new: New::Record { version, bytes: &found.bytes } };
+        assert_eq!(Store::swap(&**world.mfa.store(), &key, write).unwrap(), Swapped::Committed);
+    }
+    let finished = world.mfa.call("challenge", &challenge, bearer(&token));
+    assert!(finished.deliveries.is_empty());
+    assert_eq!(kinds(&finished), [EventKind::RecordUnreadable]);
+    let (outcome, status, body) = finished.response();
+    assert_eq!((outcome, status, body.expose()), (Outcome::None, 500, expected("server_error", "").as_str()));
+    assert!(world.stored("ann") == stored);
+    // Pushes and one-time passwords have no such budget.
+    world.send(of_id(&scene.id("push")), &token);
+    assert_eq!(world.verify(&token, &scene.app.code(world.now_ms())).status, 200);
+}
+
+#[test]
+fn row_store_down_sends_nothing() {
+    let scene = everything();
+    let (token, id) = (scene.token(), scene.id("sms"));
+    let down = World::on(engine(every_factor()), Down);
+    down.set_now_ms(scene.world.now_ms());
+    let finished = down.mfa.call("challenge", &serde_json::to_string(&of_id(&id)).unwrap(), bearer(&token));
+    assert!(finished.deliveries.is_empty() && finished.events.is_empty());
+    let (outcome, status, _) = finished.response();
+    assert_eq!((outcome, status), (Outcome::None, 503));
 }

@@ -2,10 +2,13 @@
 
 mod support;
 
+use mfacore::commands::Associate;
 use mfacore::policy::{Enforcement, RecoveryPolicy};
 use mfacore::{Caller, EventKind, Outcome, Policy, Scopes};
 use serde_json::json;
 use support::by_name::phone_of;
+use support::everything::everything;
+use support::oob::{OTHER_NUMBER, of_id};
 use support::{HOUR_MS, Phone, World, bearer};
 
 fn enrolled() -> (World, Phone) {
@@ -157,16 +160,36 @@ fn what_a_recovery_code_enrolled_is_weak_for_72_hours_and_so_is_what_that_enroll
     }
 }
 
-/// Rule 7 comes later; until then no text is a trusted browser.
+/// Rule 7: nothing but the device token of this user's trusted browser is one.
 #[test]
-fn rule_7_no_device_token_skips_anything() {
-    let (world, phone) = enrolled();
-    let code = phone.code(world.now_ms());
-    for device_token in ["", "x", code.expose(), world.require("ann").expose()] {
+fn rule_7_no_other_text_skips_anything() {
+    let scene = everything();
+    let world = &scene.world;
+    let trusted = scene.trusted_browser();
+    let mut flipped = trusted.expose().to_owned().into_bytes();
+    flipped[0] = if flipped[0] == b'A' { b'B' } else { b'A' };
+    let flipped = String::from_utf8(flipped).unwrap();
+    let code = scene.app.code(world.now_ms());
+    let token = world.require("ann");
+    let sent = world.send(of_id(&scene.id("sms")), &token);
+    for device_token in [
+        "",
+        "x",
+        &flipped,
+        &trusted.expose()[1..],
+        code.expose(),
+        token.expose(),
+        sent.oob_code().expose(),
+        scene.access.expose(),
+    ] {
         let body = json!({"device_token": device_token}).to_string();
         let answer = world.call("require", &body, Caller::host("ann"));
         assert_eq!((answer.outcome, answer.status), (Outcome::Required, 403));
     }
+    let body = json!({"device_token": trusted.expose()}).to_string();
+    assert_eq!(world.call("require", &body, Caller::host("ann")).body, "{}");
+    world.enroll_oob("bob", Associate::sms(OTHER_NUMBER));
+    assert_eq!(world.call("require", &body, Caller::host("bob")).outcome, Outcome::Required);
 }
 
 /// Support takes all factors away, and no budget is won by it.

@@ -2,8 +2,12 @@
 
 mod support;
 
+use mfacore::commands::Associate;
 use mfacore::{Caller, Policy, Scopes};
+use mfacore_conformance::device::{KeyKind, PushDevice};
 use support::by_name::{OTP, OTP_LAST, phone_of};
+use support::everything::{everything, everything_under};
+use support::oob::{ADDRESS, code, every_factor, of_id, of_type, verify};
 use support::{World, bearer};
 
 const RECOVERY_LETTERS: &str = "123456789ABCDEFGHJKLMNPQRSTUVWXYZ";
@@ -166,4 +170,110 @@ fn what_waits_when_the_fifth_is_confirmed_can_not_become_a_sixth() {
     let refused = world.verify(&token, &sixth.code(world.now_ms()));
     assert_eq!((refused.status, refused.text("error").as_str()), (403, "access_denied"));
     assert_eq!(world.ids("ann").iter().filter(|id| id.starts_with("totp")).count(), 6, "five, and one waits");
+}
+
+#[test]
+fn codes_and_tokens_out_of_band_are_opaque_and_live_five_minutes() {
+    let scene = everything();
+    let world = &scene.world;
+    let token = scene.token();
+    let (sms, email) =
+        (world.send(of_id(&scene.id("sms")), &token), world.send(of_id(&scene.id("email")), &token));
+    let push = world.send(of_id(&scene.id("push")), &scene.token());
+    let (scanned, ticket_code) = world.begin_push(&scene.access);
+    let mut texts = vec![scanned.ticket.clone(), ticket_code, push.push().transaction_token];
+    texts.extend([&sms, &email, &push].map(|sent| sent.oob_code().clone()));
+    for (index, text) in texts.iter().enumerate() {
+        assert!(is_url_safe(text.expose()) && text.expose().len() < 512);
+        assert!(texts.iter().skip(index + 1).all(|other| other != text));
+    }
+    for sent in [&sms, &email] {
+        let code = code(&sent.delivery);
+        assert!(code.expose().len() == 6 && code.expose().bytes().all(|byte| byte.is_ascii_digit()));
+        assert_eq!(sent.oob().expires_in, 300);
+        assert_eq!(sent.delivery.expires_ms, world.now_ms() + 300_000);
+    }
+    world.pass_ms(300_000);
+    let late = world.denied(push.poll(), bearer(&token));
+    assert_eq!(late.error_description(), "oob_code is expired");
+    let (command, caller) = scene.device.approve(&push.push(), push.number());
+    assert_eq!(world.denied(command, caller).error(), "expired_token");
+    let (command, caller) = PushDevice::new(KeyKind::Es256, 2).enroll(&scanned.ticket);
+    assert_eq!(world.denied(command, caller).error(), "expired_token");
+}
+
+#[test]
+fn a_delivered_code_is_taken_once() {
+    let scene = everything();
+    let token = scene.token();
+    let sent = scene.world.send(of_id(&scene.id("sms")), &token);
+    assert!(scene.world.run(sent.answer(), bearer(&token)).is_ok());
+    let other = scene.token();
+    for token in [&token, &other] {
+        assert!(scene.world.run(sent.answer(), bearer(token)).is_err());
+    }
+    let next = scene.world.send(of_id(&scene.id("sms")), &other);
+    assert_ne!(code(&next.delivery), code(&sent.delivery));
+    let old = verify(next.oob_code(), Some(&code(&sent.delivery)));
+    assert_eq!(scene.world.denied(old, bearer(&other)).error_description(), "Invalid binding_code.");
+}
+
+/// Sixteen can wait for their answers; one that was answered waits no more.
+#[test]
+fn an_answered_challenge_frees_its_place() {
+    let mut policy = every_factor();
+    policy.messages.email.burst = 1_000;
+    policy.messages.destination_log_in.burst = 1_000;
+    let scene = everything_under(policy);
+    let email = scene.id("email");
+    for _ in 0..20 {
+        let token = scene.token();
+        let sent = scene.world.send(of_id(&email), &token);
+        assert!(scene.world.run(sent.answer(), bearer(&token)).is_ok());
+    }
+    for _ in 0..16 {
+        scene.world.send(of_id(&email), &scene.token());
+    }
+    assert_eq!(scene.world.denied(of_id(&email), bearer(&scene.token())).status(), 429);
+}
+
+#[test]
+fn ids_of_every_kind_are_the_kind_a_bar_and_sixteen_letters_and_arrive_percent_encoded() {
+    let scene = everything();
+    let ids = scene.world.ids("ann");
+    let kinds = ["totp", "sms", "voice", "email", "push", "totp", "recovery-code"];
+    assert_eq!(ids.len(), kinds.len());
+    for (id, kind) in ids.iter().zip(kinds) {
+        let suffix = id.strip_prefix(kind).unwrap().strip_prefix("|dev_").unwrap();
+        assert!(suffix.len() == 16 && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{id}");
+    }
+    let challenged = scene.world.send(of_id(&scene.id("voice").replace('|', "%7C")), &scene.token());
+    assert_eq!(challenged.challenged.authenticator_id, scene.id("voice"));
+    assert_eq!(scene.world.remove(&scene.access, &scene.id("voice").replace('|', "%7c")).status, 204);
+    assert!(scene.world.ids("ann").iter().all(|id| !id.starts_with("sms")), "its pair went with it");
+}
+
+/// 51 authenticators a user, pending ones and the recovery code included: 25 telephones with two each, and it.
+#[test]
+fn a_user_has_at_most_51_authenticators() {
+    let mut policy = every_factor();
+    for budget in [&mut policy.messages.phone, &mut policy.messages.prefix, &mut policy.messages.tenant] {
+        budget.burst = 1_000;
+    }
+    let world = World::with_policy(policy);
+    let number = |index: usize| format!("+49301234{index:04}");
+    world.enroll_oob("ann", Associate::sms(number(0)));
+    for index in 1..25 {
+        let (token, _) = world.require_as(Caller::host("ann").mfa_audience(Scopes::ALL));
+        let sent = world.send(of_type("oob"), &token);
+        let access = support::granted(world.run(sent.answer(), bearer(&token)).unwrap()).access.unwrap();
+        let _ = world.add_oob(Associate::sms(number(index)), &access.access_token);
+        if index == 24 {
+            assert_eq!(world.ids("ann").len(), 51);
+            for command in [Associate::otp(), Associate::push(), Associate::email(ADDRESS)] {
+                let denied = world.denied(command, bearer(&access.access_token));
+                assert_eq!((denied.status(), denied.error()), (403, "access_denied"));
+            }
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The same calls at the same times with the same seeds: the same replies, bytes and events.
+//! The same calls at the same times with the same seeds: the same replies, bytes, events and deliveries.
 #![allow(missing_docs)]
 
 mod support;
@@ -6,17 +6,21 @@ mod support;
 use std::collections::BTreeSet;
 
 use mfacore::commands::{
-    Associate, COMMANDS, Challenge, Command, Describe, Erase, Import, ImportedOtp, ListAuthenticators,
-    RegenerateRecoveryCodes, RemoveAuthenticator, RenameAuthenticator, Require, Reseal, ResetMfa,
-    RevokeTokens, Unlock, VerifyOtp, VerifyRecoveryCode,
+    Associate, COMMANDS, Challenge, Command, Describe, Erase, Export, Import, ImportedOtp,
+    ListAuthenticators, PushDecision, RegenerateRecoveryCodes, RemoveAuthenticator, RenameAuthenticator,
+    ReplacePhone, Require, Reseal, ResetMfa, RevokeTokens, Unlock, VerifyOob, VerifyOtp, VerifyRecoveryCode,
 };
 use mfacore::drivers::blocking::Mfa;
 use mfacore::otp::{Seed, Totp};
-use mfacore::policy::Enforcement;
 use mfacore::store::{Loaded, Memory, Store};
-use mfacore::{Caller, Engine, Event, KeyRing, Outcome, Policy, Refusal, Reply, Scopes};
+use mfacore::{
+    Caller, Delivery, Engine, Event, EventKind, KeyRing, Limit, Outcome, Policy, Refusal, Reply, Scopes,
+};
+use mfacore_conformance::device::{KeyKind, PushDevice, ScannedTicket};
 use serde_json::Value;
-use support::{HOUR_MS, MINUTE_MS, START_MS, bearer, key, root, seed};
+use support::everything::{RECIPIENT, RECIPIENT_KEY, dump};
+use support::oob::{ADDRESS, NUMBER, OTHER_NUMBER, code, every_factor, of_id, of_type, push, wrong};
+use support::{HOUR_MS, MINUTE_MS, START_MS, bearer, key, keys, root, seed};
 
 /// How the calls are made.
 #[derive(Clone, Copy)]
@@ -33,11 +37,11 @@ struct Step {
     status: u16,
     body: String,
     events: Vec<Event>,
+    deliveries: Vec<Delivery>,
     sequence: u64,
-    stored: Vec<Option<Loaded>>,
+    /// Every key of the store, users and limiters.
+    stored: Vec<(Vec<u8>, Loaded)>,
 }
-
-const USERS: [&str; 2] = ["ann", "bob"];
 
 struct Sequence {
     engine: Engine,
@@ -48,14 +52,14 @@ struct Sequence {
 }
 
 fn policy() -> Policy {
-    let mut policy = Policy { enforcement: Enforcement::Always, ..Policy::recommended() };
+    let mut policy = every_factor();
     policy.recovery.user_may_regenerate = true;
     policy
 }
 
 impl Sequence {
     fn new(manner: Manner) -> Self {
-        let engine = Engine::new(KeyRing::new(1, root(1)).unwrap(), policy()).unwrap();
+        let engine = Engine::new(keys(), policy()).unwrap();
         let mut new = Self { engine, store: Memory::new(), manner, now_ms: START_MS, steps: Vec::new() };
         new.all();
         new
@@ -65,12 +69,13 @@ impl Sequence {
     fn run<C: Command>(&mut self, command: C, caller: Caller) -> Value {
         let (engine, mfa) = (&self.engine, Mfa::new(self.engine.clone(), &self.store));
         let seed = seed(u64::try_from(self.steps.len()).unwrap());
-        let (outcome, status, body, events, sequence) = match self.manner {
+        let (outcome, status, body, events, deliveries, sequence) = match self.manner {
             Manner::Json => {
                 let body = serde_json::to_string(&command).unwrap();
                 let finished = mfa.drive(engine.call(C::NAME, &body, caller, self.now_ms, seed));
                 let (outcome, status, body) = finished.response();
-                (outcome, status, body.expose().to_owned(), finished.events, finished.sequence)
+                let body = body.expose().to_owned();
+                (outcome, status, body, finished.events, finished.deliveries, finished.sequence)
             }
             Manner::Typed => {
                 let finished = mfa.drive(engine.operation(command, caller, self.now_ms, seed));
@@ -85,13 +90,19 @@ impl Sequence {
                         (outcome, refusal.status(), refusal.to_json().expose().to_owned())
                     }
                 };
-                (outcome, status, body, finished.events, finished.sequence)
+                (outcome, status, body, finished.events, finished.deliveries, finished.sequence)
             }
         };
         let value = serde_json::from_str(&body).unwrap_or_default();
-        let stored = USERS.map(|user| self.store.load(key(user).storage_key()).unwrap()).into();
-        self.steps.push(Step { name: C::NAME, outcome, status, body, events, sequence, stored });
+        let stored = dump(&self.store);
+        let name = C::NAME;
+        self.steps.push(Step { name, outcome, status, body, events, deliveries, sequence, stored });
         value
+    }
+
+    /// What the last call sent.
+    fn sent(&self) -> Delivery {
+        self.steps.last().unwrap().deliveries[0].clone()
     }
 
     fn last(&self) -> Outcome {
@@ -120,6 +131,10 @@ impl Sequence {
         let (secret, recovery) = self.enroll();
         let access = self.login(&secret, &recovery);
         self.manage(&access);
+        self.push(&access);
+        let access = self.messages();
+        self.replace(&access);
+        self.pump();
         self.support();
     }
 
@@ -182,6 +197,105 @@ impl Sequence {
         self.succeeds(RemoveAuthenticator { authenticator_id: id }, caller(), Outcome::Denied);
     }
 
+    /// A device enrolls, answers wrongly, denies and approves.
+    fn push(&mut self, access: &str) {
+        let device = PushDevice::new(KeyKind::Es256, 1);
+        let begun = self.succeeds(Associate::push(), by(access), Outcome::Done);
+        let poll =
+            |value: &Value| VerifyOob { oob_code: text(&value["oob_code"]).into(), binding_code: None };
+        self.succeeds(poll(&begun), by(access), Outcome::Denied);
+        let ticket = ScannedTicket::parse(&text(&begun["barcode_uri"])).unwrap().ticket;
+        let (enroll, caller) = device.enroll(&ticket);
+        self.succeeds(enroll.clone(), caller.clone(), Outcome::Done);
+        self.succeeds(enroll, caller, Outcome::Done);
+        self.succeeds(poll(&begun), by(access), Outcome::Confirmed);
+        for (decision, is_right) in
+            [(PushDecision::Approve, false), (PushDecision::Deny, false), (PushDecision::Approve, true)]
+        {
+            let token = self.token("ann");
+            let challenged = self.succeeds(of_type("oob"), by(&token), Outcome::Done);
+            let sent = push(&self.sent());
+            self.succeeds(poll(&challenged), by(&token), Outcome::Denied);
+            let shown = text(&challenged["number"]);
+            let number =
+                if is_right { shown } else { wrong(&format!("0000{shown}").into()).expose()[4..].into() };
+            let (answer, caller) = device.answer(&sent, decision, Some(&number));
+            let outcome =
+                if is_right || decision == PushDecision::Deny { Outcome::Done } else { Outcome::Denied };
+            self.succeeds(answer, caller, outcome);
+            let outcome = if is_right { Outcome::Granted } else { Outcome::Denied };
+            self.succeeds(poll(&challenged), by(&token), outcome);
+            if !is_right {
+                self.succeeds(of_type("oob"), by(&token), Outcome::Denied);
+                self.succeeds(Unlock {}, Caller::host("ann"), Outcome::Done);
+            }
+        }
+    }
+
+    /// The code that the last call sent, as the answer to it.
+    fn answer(&self, value: &Value) -> VerifyOob {
+        VerifyOob { oob_code: text(&value["oob_code"]).into(), binding_code: Some(code(&self.sent())) }
+    }
+
+    /// A verified address is passed, a telephone enrolled, its browser trusted; returns an access token.
+    fn messages(&mut self) -> String {
+        let host = || Caller::host("cat").client("web").locale("de").verified_emails([ADDRESS]);
+        let required = self.succeeds(Require::default(), host(), Outcome::Required);
+        let token = text(&required["mfa_token"]);
+        self.succeeds(Associate::sms(NUMBER), by(&token), Outcome::Denied);
+        let challenged = self.succeeds(Challenge::default(), by(&token).locale("de"), Outcome::Done);
+        let answer = self.answer(&challenged);
+        let required = self.succeeds(answer, by(&token), Outcome::Required);
+        let token = text(&required["mfa_token"]);
+        let begun = self.succeeds(Associate::sms(NUMBER), by(&token), Outcome::Done);
+        let answer = self.answer(&begun);
+        let guess = VerifyOob { binding_code: Some(wrong(&code(&self.sent()))), ..answer.clone() };
+        self.succeeds(guess, by(&token), Outcome::Denied);
+        self.succeeds(answer, by(&token), Outcome::Granted);
+        // What a recovery code or an e-mail enrolled is weak, and earns no trust, for three days.
+        self.now_ms += 80 * HOUR_MS;
+        let asks = host().mfa_audience(Scopes::ALL).trust_browser().step_up("pay 7");
+        let required = self.succeeds(Require::default(), asks, Outcome::Required);
+        let token = text(&required["mfa_token"]);
+        let phones = self.succeeds(ListAuthenticators {}, by(&token), Outcome::Done);
+        let challenged = self.succeeds(of_id(&text(&phones[1]["id"])), by(&token), Outcome::Done);
+        let answer = self.answer(&challenged);
+        let granted = self.succeeds(answer, by(&token), Outcome::Granted);
+        let browser = Require { device_token: Some(text(&granted["device_token"]).into()) };
+        self.succeeds(browser, host(), Outcome::Done);
+        text(&granted["access_token"])
+    }
+
+    fn replace(&mut self, access: &str) {
+        let listed = self.succeeds(ListAuthenticators {}, by(access), Outcome::Done);
+        let authenticator_id = text(&listed[0]["id"]);
+        let replace = ReplacePhone { authenticator_id, phone_number: OTHER_NUMBER.into(), oob_channel: None };
+        let begun = self.succeeds(replace, by(access), Outcome::Done);
+        let answer = self.answer(&begun);
+        self.succeeds(answer, by(access), Outcome::Confirmed);
+        let export = Export { recipient: RECIPIENT.to_owned() };
+        let exported = self.succeeds(export, Caller::host("cat"), Outcome::Done);
+        let import = Import {
+            package: Some(text(&exported["package"]).into()),
+            recipient_key: Some(RECIPIENT_KEY.into()),
+            package_user: Some("cat".to_owned()),
+            ..Import::default()
+        };
+        self.succeeds(import, Caller::host("dan"), Outcome::Done);
+    }
+
+    /// The budget of one number for enrolling is spent, whoever asks.
+    fn pump(&mut self) {
+        for user in ["p1", "p2", "p3", "p4", "p5", "p6"] {
+            assert_ne!(self.last(), Outcome::Denied, "before {user}");
+            let required =
+                self.succeeds(Require::default(), Caller::host(user).client("web"), Outcome::Required);
+            let token = text(&required["mfa_token"]);
+            self.run(Associate::voice("+33612345678"), by(&token));
+        }
+        assert_eq!(self.last(), Outcome::Denied);
+    }
+
     fn support(&mut self) {
         let uri = "otpauth://totp/x:bob?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=x";
         let import = Import {
@@ -200,8 +314,9 @@ impl Sequence {
         self.succeeds(RevokeTokens {}, Caller::host("bob"), Outcome::Done);
         self.succeeds(wrong(), by(&token), Outcome::Denied);
         let newer = KeyRing::new(2, root(2)).unwrap().with_retired(1, root(1)).unwrap();
+        let newer = newer.with_naming_key(root(9)).unwrap();
         self.engine = Engine::new(newer, policy()).unwrap();
-        for user in USERS {
+        for user in ["ann", "bob", "cat", "dan"] {
             self.succeeds(Reseal {}, Caller::host(user), Outcome::Done);
             self.succeeds(Describe {}, Caller::host(user), Outcome::Done);
         }
@@ -231,7 +346,16 @@ fn the_sequence_calls_every_command() {
     let kinds: BTreeSet<i32> = sequence.steps.iter().map(|step| step.outcome as i32).collect();
     assert_eq!(kinds.len(), 5, "done, required, denied, confirmed and granted");
     assert!(sequence.steps.iter().any(|step| step.status == 429));
-    assert_eq!(sequence.steps.last().unwrap().stored[1], None, "deleted");
+    let stored = &sequence.steps.last().unwrap().stored;
+    let is_of = |user: &str| stored.iter().any(|(found, _)| found == key(user).storage_key());
+    assert!(is_of("ann") && !is_of("bob"), "deleted");
+    assert!(stored.iter().any(|(key, _)| key.starts_with(b"l")), "limiters");
+    let channels: BTreeSet<&str> =
+        sequence.steps.iter().flat_map(|step| &step.deliveries).map(|sent| sent.channel.name()).collect();
+    assert_eq!(channels, ["auth0", "email", "sms", "voice"].into());
+    let of_destination =
+        |event: &Event| matches!(event.kind, EventKind::LimitReached { limit: Limit::Destination, .. });
+    assert!(sequence.steps.iter().flat_map(|step| &step.events).any(of_destination));
 }
 
 #[test]

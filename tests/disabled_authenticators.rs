@@ -3,9 +3,13 @@
 
 mod support;
 
+use mfacore::commands::{PushDecision, VerifyOtp};
 use mfacore::{Caller, EventKind, Policy};
+use mfacore_conformance::device::PushDevice;
 use serde_json::json;
 use support::by_name::{Answer, phone_of};
+use support::everything::everything_under;
+use support::oob::{code, every_factor, of_id, verify, wrong as wrong_code};
 use support::{Phone, World, bearer};
 
 fn wrong(world: &World, phone: &Phone) -> Answer {
@@ -118,4 +122,67 @@ fn no_other_profile_disables() {
         fail(&world, &phone, 101);
         assert!(!is_disabled(&world, 0));
     }
+}
+
+fn every_factor_disabled_by_ten() -> Policy {
+    let codes = Policy::recommended().budgets;
+    Policy { disable_after: Some(10), budgets: codes, ..every_factor() }
+}
+
+/// Wrong delivered codes count against the telephone, both of its channels, and against nothing else.
+#[test]
+fn wrong_delivered_codes_disable_both_channels_of_a_telephone() {
+    let scene = everything_under(every_factor_disabled_by_ten());
+    let world = &scene.world;
+    let token = scene.token();
+    let sent = world.send(of_id(&scene.id("sms")), &token);
+    let guess = verify(sent.oob_code(), Some(&wrong_code(&code(&sent.delivery))));
+    for _ in 0..9 {
+        assert_eq!(world.denied(guess.clone(), bearer(&token)).status(), 403);
+    }
+    let events = world.events(guess, bearer(&token));
+    assert!(
+        events.contains(&EventKind::AuthenticatorDisabled { authenticator: scene.id("sms") }),
+        "{events:?}"
+    );
+    world.host("unlock", "ann");
+    assert_eq!(
+        world.denied(sent.answer(), bearer(&token)).error(),
+        "expired_token",
+        "the right code comes too late"
+    );
+    let listed = world.call("list_authenticators", "{}", bearer(&token)).json();
+    for row in listed.as_array().unwrap() {
+        assert_eq!(row["active"], row["type"] != "phone", "{row}");
+    }
+    for kind in ["sms", "voice"] {
+        assert_eq!(world.denied(of_id(&scene.id(kind)), bearer(&token)).status(), 401, "{kind}");
+    }
+    world.send(of_id(&scene.id("email")), &token);
+}
+
+/// The pair of a device is one enrollment: wrong one-time passwords disable its pushes, wrong numbers its passwords.
+#[test]
+fn wrong_numbers_and_wrong_passwords_disable_a_device_together() {
+    let scene = everything_under(every_factor_disabled_by_ten());
+    let world = &scene.world;
+    let push = scene.id("push");
+    let otp = VerifyOtp {
+        authenticator_id: Some(scene.enrolled.otp_authenticator_id.clone()),
+        otp: scene.app.code(0),
+    };
+    for _ in 0..9 {
+        world.denied(otp.clone(), bearer(&scene.token()));
+    }
+    let token = scene.token();
+    let sent = world.send(of_id(&push), &token);
+    let shown = format!("0000{}", sent.number().unwrap());
+    let number = wrong_code(&shown.as_str().into());
+    let answer = scene.device.answer(&sent.push(), PushDecision::Approve, Some(&number.expose()[4..]));
+    let events = world.events(answer.0, answer.1);
+    assert!(events.contains(&EventKind::AuthenticatorDisabled { authenticator: push.clone() }), "{events:?}");
+    world.host("unlock", "ann");
+    assert_eq!(world.denied(of_id(&push), bearer(&scene.token())).status(), 401);
+    let right = VerifyOtp { otp: PushDevice::code(&scene.enrolled, world.now_ms()), ..otp };
+    assert_eq!(world.denied(right, bearer(&scene.token())).status(), 400);
 }

@@ -3,6 +3,7 @@
 mod support;
 
 use mfacore::commands::RemoveAuthenticator;
+use mfacore::event::FailureReason;
 use mfacore::policy::Enforcement;
 use mfacore::{Caller, EventKind, Limit, Policy, Scopes, SecretString};
 use serde_json::json;
@@ -274,7 +275,11 @@ fn a_full_list_of_spent_tokens_refuses_and_never_evicts() {
     ] {
         let refusal = (answer.status, answer.text("error"), answer.json()["retry_after"].as_u64());
         assert_eq!(refusal, (429, "too_many_attempts".to_owned(), Some(540)));
-        assert_eq!(answer.events, [EventKind::LimitReached { limit: Limit::Tokens, retry_after_s: 540 }]);
+        let locked = EventKind::VerificationFailed { reason: FailureReason::Locked };
+        assert_eq!(
+            answer.events,
+            [locked, EventKind::LimitReached { limit: Limit::Tokens, retry_after_s: 540 }]
+        );
     }
     assert!(world.stored("ann") == stored, "nothing is charged, nothing is spent");
     world.set_now_ms(start_ms + 10 * MINUTE_MS - 1);

@@ -7,10 +7,13 @@ mod unreliable_store;
 
 use std::sync::{Arc, Barrier};
 
-use mfacore::commands::{Associate, Command, Describe, Described, VerifyOtp, VerifyRecoveryCode};
-use mfacore::policy::Enforcement;
+use mfacore::commands::{
+    Associate, Command, Describe, Described, PushDecision, VerifyOtp, VerifyRecoveryCode,
+};
 use mfacore::store::{Memory, Store};
-use mfacore::{Caller, Outcome, Policy, SecretString};
+use mfacore::{Caller, Outcome, SecretString};
+use mfacore_conformance::device::{KeyKind, PushDevice};
+use support::oob::{ADDRESS, NUMBER, code, every_factor, of_type, verify, wrong};
 use support::{Phone, World, bearer, engine, key};
 use unreliable_store::UnreliableStore;
 
@@ -37,7 +40,7 @@ impl Call {
 type Response = (Outcome, u16, String);
 
 fn world_on<S: Store>(store: S) -> World<S> {
-    World::on(engine(Policy { enforcement: Enforcement::Always, ..Policy::recommended() }), store)
+    World::on(engine(every_factor()), store)
 }
 
 fn call<S: Store>(world: &World<S>, call: &Call) -> Response {
@@ -109,7 +112,7 @@ fn recovery_code_with_one_token<S: Store>(world: &World<S>) -> Vec<Call> {
     sixty_four(&Call::of(&command, &world.require(USER)))
 }
 
-fn paths<S: Store>() -> [(&'static str, Path<S>); 6] {
+fn paths<S: Store>() -> [(&'static str, Path<S>); 11] {
     [
         ("confirmation under a login", confirmation_under_a_login),
         ("login, a token each", login_with_a_token_each),
@@ -117,6 +120,11 @@ fn paths<S: Store>() -> [(&'static str, Path<S>); 6] {
         ("confirmation of a later factor", confirmation_of_a_later_factor),
         ("recovery code, a token each", recovery_code_with_a_token_each),
         ("recovery code, one token", recovery_code_with_one_token),
+        ("confirmation of a telephone", confirmation_of_a_telephone),
+        ("confirmation of a later address", confirmation_of_a_later_address),
+        ("login by message", login_by_message),
+        ("login by push", login_by_push),
+        ("confirmation of a device", confirmation_of_a_device),
     ]
 }
 
@@ -267,4 +275,91 @@ fn answered_token<S: Store>(world: &World<S>) -> SecretString {
     let (_, _, body) = answered(world, &require);
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
     body["mfa_token"].as_str().unwrap().into()
+}
+
+fn confirmation_of_a_telephone<S: Store>(world: &World<S>) -> Vec<Call> {
+    let token = world.require(USER);
+    let (oob_code, sent) = world.begin_oob(Associate::sms(NUMBER), &token);
+    sixty_four(&Call::of(&verify(&oob_code, Some(&code(&sent))), &token))
+}
+
+fn confirmation_of_a_later_address<S: Store>(world: &World<S>) -> Vec<Call> {
+    let phone = world.enroll(USER);
+    let access = world.access(USER, &phone).access_token;
+    let (oob_code, sent) = world.begin_oob(Associate::email(ADDRESS), &access);
+    sixty_four(&Call::of(&verify(&oob_code, Some(&code(&sent))), &access))
+}
+
+fn login_by_message<S: Store>(world: &World<S>) -> Vec<Call> {
+    world.enroll_oob(USER, Associate::sms(NUMBER));
+    let token = world.require(USER);
+    sixty_four(&Call::of(&world.send(of_type("oob"), &token).answer(), &token))
+}
+
+fn login_by_push<S: Store>(world: &World<S>) -> Vec<Call> {
+    let device = PushDevice::new(KeyKind::Ed25519, 1);
+    world.enroll_push(USER, &device);
+    let token = world.require(USER);
+    let sent = world.send(of_type("oob"), &token);
+    let (command, caller) = device.approve(&sent.push(), sent.number());
+    world.run(command, caller).unwrap();
+    sixty_four(&Call::of(&sent.poll(), &token))
+}
+
+fn confirmation_of_a_device<S: Store>(world: &World<S>) -> Vec<Call> {
+    let token = world.require(USER);
+    let (scanned, oob_code) = world.begin_push(&token);
+    let (command, caller) = PushDevice::new(KeyKind::Ed25519, 1).enroll(&scanned.ticket);
+    world.run(command, caller).unwrap();
+    sixty_four(&Call::of(&verify(&oob_code, None), &token))
+}
+
+/// One answer a push: whoever is later is told that it is over.
+#[test]
+fn one_push_is_answered_once() {
+    for seed in 0..4 {
+        let world = world_on(Arc::new(UnreliableStore::new(seed)));
+        let device = PushDevice::new(KeyKind::Ed25519, 1);
+        world.enroll_push(USER, &device);
+        let token = world.require(USER);
+        let sent = world.send(of_type("oob"), &token);
+        let call = |decision| {
+            let (command, caller) = device.answer(&sent.push(), decision, sent.number());
+            Call { name: "answer_push", body: serde_json::to_string(&command).unwrap(), caller }
+        };
+        let answers = [PushDecision::Approve, PushDecision::Deny].map(call);
+        let threads: Vec<Vec<Call>> = (0..THREADS).map(|index| vec![answers[index % 2].clone()]).collect();
+        if seed > 0 {
+            world.mfa.store().begin_to_lie();
+        }
+        let responses = race(&world, &threads);
+        world.mfa.store().stop_lying();
+        let taken = responses.iter().filter(|(outcome, ..)| *outcome == Outcome::Done).count();
+        assert!(taken <= 1 && (seed > 0 || taken == 1), "seed {seed}: {taken}");
+        let over = with_status(&responses, 403) + with_status(&responses, 503);
+        assert_eq!(usize::try_from(over).unwrap() + taken, THREADS, "seed {seed}");
+    }
+}
+
+/// Guesses at one delivered code, all under the one token that it was sent for.
+#[test]
+fn a_thousand_wrong_delivered_codes_reveal_at_most_the_budget() {
+    for seed in 0..4 {
+        let world = world_on(Arc::new(UnreliableStore::new(seed)));
+        world.enroll_oob(USER, Associate::sms(NUMBER));
+        let token = world.require(USER);
+        let sent = world.send(of_type("oob"), &token);
+        let guess = Call::of(&verify(sent.oob_code(), Some(&wrong(&code(&sent.delivery)))), &token);
+        if seed > 0 {
+            world.mfa.store().begin_to_lie();
+        }
+        let responses = race(&world, &vec![vec![guess.clone(); 10]; 100]);
+        assert!(with_status(&responses, 403) <= BUDGET, "seed {seed}");
+        let known = with_status(&responses, 403) + with_status(&responses, 429);
+        assert_eq!(known + with_status(&responses, 503), 1_000, "seed {seed}");
+        let right = answered(&world, &Call::of(&sent.answer(), &token));
+        assert_eq!((right.1, right), (429, answered(&world, &guess)), "a lock tells nothing of the code");
+        world.mfa.store().stop_lying();
+        assert_eq!(counted(&describe(&world)), BUDGET, "seed {seed}");
+    }
 }

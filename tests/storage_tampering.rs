@@ -5,13 +5,16 @@ mod support;
 
 use std::sync::Arc;
 
-use mfacore::commands::{Associate, COMMANDS, Require};
+use mfacore::commands::{Associate, COMMANDS, DeviceToken, Require};
 use mfacore::limits::RECORD_BYTES_MAX;
 use mfacore::store::{Loaded, Memory, New, Store, Version, Write};
 use mfacore::{
     Caller, DenialCode, Engine, Error, EventKind, Expectation, KeyRing, Outcome, Policy, Refusal,
     SecretString,
 };
+use serde_json::json;
+use support::everything::everything;
+use support::oob::of_id;
 use support::{Phone, World, bearer, engine, key, kinds, root};
 
 /// Puts `new` where the user's record is, or takes it away.
@@ -145,22 +148,38 @@ fn a_format_that_was_edited_is_a_forgery() {
 
 #[test]
 fn every_command_refuses_a_record_that_does_not_open() {
-    let scene = scene();
+    let everything = everything();
+    let (ticket, _) = everything.world.begin_push(&everything.access);
+    let token = everything.token();
+    let push = everything.world.send(of_id(&everything.id("push")), &token).push();
+    let good = everything.world.stored("ann").unwrap();
+    let scene =
+        Scene { world: everything.world, phone: everything.app, token, access: everything.access, good };
     let mut bytes = scene.good.bytes.clone();
     bytes[40] ^= 1;
     let bad = scene.with_bytes(bytes);
     put(&scene.world, "ann", Some(&bad));
-    let body =
-        r#"{"otp":"1","recovery_code":"A","authenticator_types":["otp"],"authenticator_id":"x","name":"x"}"#;
+    let body = r#"{"otp":"1","recovery_code":"A","authenticator_types":["otp"],"authenticator_id":"x","name":"x",
+            "oob_code":"x","decision":"deny","signature":"","recipient":"x"}"#;
     for (name, allows) in COMMANDS {
         let mut callers = Vec::new();
         callers.extend(allows.host.then(|| Caller::host("ann")));
         callers.extend(allows.mfa_token.then(|| bearer(&scene.token)));
         callers.extend(allows.access.map(|_| bearer(&scene.access)));
+        callers.extend(allows.device.map(|device| match device {
+            DeviceToken::Ticket => bearer(&ticket.ticket),
+            DeviceToken::Transaction => bearer(&push.transaction_token),
+        }));
+        assert!(!callers.is_empty(), "{name}");
         for caller in callers {
-            let body = if *name == "import" { "{}" } else { body };
-            let finished = scene.world.mfa.call(name, body, caller);
+            let body = match *name {
+                "import" => "{}".to_owned(),
+                "enroll_push_device" => json!(everything.device.enroll(&ticket.ticket).0).to_string(),
+                _ => body.to_owned(),
+            };
+            let finished = scene.world.mfa.call(name, &body, caller);
             assert_eq!(kinds(&finished), [EventKind::RecordUnreadable], "{name}");
+            assert!(finished.deliveries.is_empty(), "{name}");
             let (outcome, status, text) = finished.response();
             assert_eq!((outcome, status), (Outcome::None, 500), "{name}");
             assert!(text.expose().contains(r#""error":"server_error""#), "{name}");

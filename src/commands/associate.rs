@@ -316,8 +316,9 @@ fn make_room(record: &mut Record, context: &Context<'_>, next: &Enrollment) -> R
     let expired = |pending: &&Pending| pending.expires_ms <= now_ms;
     let expired = record.pending.iter().filter(expired).flat_map(|p| p.enrollment.authenticators()).count();
     let authenticators = record.authenticators().saturating_sub(expired);
-    // The recovery code that comes with the first factor is one as well.
-    let with_next = authenticators.saturating_add(next.authenticators().count()).saturating_add(1);
+    // The recovery code is one as well, and keeps its place where it is yet to come.
+    let reserved = usize::from(record.recovery.as_ref().is_none_or(|set| set.left() == 0));
+    let with_next = authenticators.saturating_add(next.authenticators().count()).saturating_add(reserved);
     let is_sixth = next.otp().is_some() && record.otp_secrets() >= OTP_ACTIVE_MAX;
     if with_next > AUTHENTICATORS_MAX || is_sixth {
         return Err(context.deny(DenialCode::TooManyAuthenticators).into());

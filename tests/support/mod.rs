@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub mod by_name;
+pub mod everything;
 pub mod oob;
 
 use std::sync::Arc;

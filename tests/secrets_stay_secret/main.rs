@@ -1,162 +1,25 @@
 //! No secret in `Debug`, events, errors, denials or storage; a reply holds one only to show it once.
 #![allow(missing_docs)]
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod out_of_band;
+mod watch;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use base64ct::{Base64, Base64Unpadded, Base64UrlUnpadded, Encoding};
 use mfacore::commands::{
-    Associate, Associated, Challenge, Command, Describe, Erase, Import, ImportedOtp, ListAuthenticators,
-    RecoveryCodes, RegenerateRecoveryCodes, RemoveAuthenticator, RenameAuthenticator, Require, RequireReply,
-    Reseal, ResetMfa, RevokeTokens, Unlock, VerifyOtp, VerifyRecoveryCode,
+    Associate, Challenge, Command, Describe, Erase, Import, ImportedOtp, ListAuthenticators, RecoveryCodes,
+    RegenerateRecoveryCodes, RemoveAuthenticator, RenameAuthenticator, Require, RequireReply, Reseal,
+    ResetMfa, RevokeTokens, Unlock, VerifyOtp, VerifyRecoveryCode,
 };
 use mfacore::otp::{OtpauthUri, Seed, parse_otp};
-use mfacore::store::{Memory, Store};
-use mfacore::{
-    Caller, Engine, Operation, Policy, Refusal, Reply, Scopes, SecretString, Subject, VerifyReply, Want,
-};
+use mfacore::store::Memory;
+use mfacore::{Caller, Engine, Policy, Refusal, Reply, Scopes, SecretString, Subject, VerifyReply};
 use support::{Phone, START_MS, bearer, engine, key, root, seed};
-
-/// A secret in every spelling that a careless formatter would give it.
-struct Secret {
-    name: &'static str,
-    spellings: Vec<Vec<u8>>,
-}
-
-fn spellings(bytes: &[u8]) -> Vec<Vec<u8>> {
-    let join = |separator: &str, one: fn(&u8) -> String| {
-        bytes.iter().map(one).collect::<Vec<_>>().join(separator).into_bytes()
-    };
-    let base32 = |bytes: &[u8]| Seed::new(bytes.to_vec()).map(|seed| seed.to_base32().expose().to_owned());
-    let mut all = vec![
-        bytes.to_vec(),
-        join("", |byte| format!("{byte:02x}")),
-        join("", |byte| format!("{byte:02X}")),
-        join(", ", |byte| format!("{byte}")),
-        join(",", |byte| format!("{byte}")),
-        Base64::encode_string(bytes).into_bytes(),
-        Base64Unpadded::encode_string(bytes).into_bytes(),
-        Base64UrlUnpadded::encode_string(bytes).into_bytes(),
-    ];
-    if let Ok(text) = base32(bytes) {
-        all.extend([text.to_ascii_lowercase().into_bytes(), text.into_bytes()]);
-    }
-    all
-}
-
-/// What is known to be secret, and everything that anybody could have written to a log.
-#[derive(Default)]
-struct Watch {
-    secrets: Vec<Secret>,
-    seen: Vec<(String, Vec<u8>)>,
-    operations: u64,
-    now_ms: u64,
-}
-
-impl Watch {
-    fn secret_bytes(&mut self, name: &'static str, bytes: &[u8]) {
-        self.secrets.push(Secret { name, spellings: spellings(bytes) });
-    }
-
-    fn secret_text(&mut self, name: &'static str, text: &str) {
-        let mut spellings = spellings(text.as_bytes());
-        spellings.push(text.to_ascii_lowercase().into_bytes());
-        if let Ok(sealed) = Base64UrlUnpadded::decode_vec(text) {
-            spellings.push(sealed);
-        }
-        self.secrets.push(Secret { name, spellings });
-    }
-
-    fn phone(&mut self, associated: &Associated) -> Phone {
-        let phone = Phone::of(associated);
-        self.secret_bytes("seed", phone.seed.expose());
-        self.secret_text("uri", associated.clone().into_otp().unwrap().barcode_uri.expose());
-        for code in &phone.recovery_codes {
-            self.secret_text("recovery code", code.expose());
-        }
-        phone
-    }
-
-    fn code(&mut self, phone: &Phone) -> VerifyOtp {
-        self.now_ms += 30_000;
-        let verify = phone.otp(self.now_ms);
-        self.secret_text("code", verify.otp.expose());
-        verify
-    }
-
-    fn see(&mut self, what: impl Into<String>, value: &(impl Debug + ?Sized)) {
-        self.seen.push((what.into(), format!("{value:?} {value:#?}").into_bytes()));
-    }
-
-    fn see_text(&mut self, what: &str, text: impl Into<Vec<u8>>) {
-        self.seen.push((what.to_owned(), text.into()));
-    }
-
-    /// Runs an operation step by step and looks at all that it shows on the way.
-    fn run<C: Command + Debug>(
-        &mut self,
-        engine: &Engine,
-        store: &Memory,
-        command: C,
-        caller: Caller,
-    ) -> Result<C::Reply, Refusal>
-    where
-        C::Reply: Debug,
-    {
-        self.see(C::NAME, &command);
-        self.see("caller", &caller);
-        let seed = seed(self.operations);
-        self.operations += 1;
-        self.secret_bytes("operation's seed", &seed[16..]);
-        let mut operation: Operation<C::Reply> = engine.operation(command, caller, self.now_ms, seed);
-        loop {
-            self.see("operation", &operation);
-            self.see("want", &operation.want());
-            match operation.want() {
-                Want::Load { key, .. } => {
-                    let found = Store::load(store, key);
-                    self.see("loaded", &found);
-                    operation.loaded(found);
-                }
-                Want::Swap { key, write } => {
-                    let swapped = Store::swap(store, key, write);
-                    operation.swapped(swapped);
-                }
-                Want::Done => break,
-            }
-        }
-        let finished = operation.finish();
-        self.see(format!("finished {}", C::NAME), &finished);
-        self.see_text("events", serde_json::to_string(&finished.events).unwrap());
-        if let Some(stored) = Store::load(store, key("ann").storage_key()).unwrap() {
-            self.see_text("stored", stored.bytes);
-        }
-        match &finished.result {
-            Ok(reply) => self.see(format!("reply {}", C::NAME), reply),
-            Err(refusal) => {
-                self.see_text("refusal", refusal.to_string());
-                self.see_text("refusal", refusal.to_json().expose());
-            }
-        }
-        finished.result
-    }
-
-    fn check(&self) {
-        assert!(self.secrets.len() > 40 && self.seen.len() > 200);
-        // As text, since the standard library searches text quickly in a debug build too.
-        let text = |bytes: &[u8]| bytes.iter().map(|byte| char::from(*byte)).collect::<String>();
-        let seen: Vec<(&str, String)> = self.seen.iter().map(|(what, seen)| (&**what, text(seen))).collect();
-        for secret in &self.secrets {
-            for spelling in secret.spellings.iter().map(|spelling| text(spelling)) {
-                for (what, seen) in &seen {
-                    assert!(!seen.contains(&spelling), "{what} shows a {}: {seen}", secret.name);
-                }
-            }
-        }
-    }
-}
+use watch::Watch;
 
 struct Life {
     watch: Watch,
@@ -166,11 +29,15 @@ struct Life {
 
 impl Life {
     fn new() -> Self {
-        let mut policy = Policy::recommended();
+        Self::under(Policy::recommended())
+    }
+
+    fn under(mut policy: Policy) -> Self {
         policy.recovery.user_may_regenerate = true;
         // The two halves of the seed of operation 0 are alike, and the first of them is no secret.
         let mut watch = Watch { now_ms: START_MS, operations: 1, ..Watch::default() };
         watch.secret_bytes("root key", &root(1));
+        watch.secret_bytes("naming key", &root(9));
         Self { watch, engine: engine(policy), store: Arc::new(Memory::new()) }
     }
 
@@ -315,7 +182,7 @@ fn a_whole_life_shows_no_secret_anywhere() {
     ] {
         life.watch.see_text(what, text);
     }
-    life.watch.check();
+    life.watch.check(200);
 }
 
 /// A body that does not parse may hold a code: neither its refusal nor its events quote it.
