@@ -330,7 +330,7 @@ fn refuse_known_secret(
     context: &Context<'_>,
 ) -> Result<(), Refusal> {
     if record.all_enrollments().any(|other| other.shares_secret_with(enrollment)) {
-        return Err(invalid(context, "the user has this secret or device already"));
+        return Err(invalid(context, "the user has this secret already"));
     }
     Ok(())
 }

@@ -1,16 +1,18 @@
 //! Messages, e-mails and pushes: what the host delivers, and the devices that answer.
 
 use mfacore::commands::{
-    Associate, Associated, Challenge, Challenged, OobChallenged, PushDeviceEnrolled, VerifyOob,
+    Associate, Associated, AuthenticatorView, Challenge, Challenged, Command, Describe, Described, Import,
+    ImportedFactor, ImportedValue, ListAuthenticators, OobChallenged, PushDeviceEnrolled, VerifyOob,
 };
-use mfacore::policy::Enforcement;
+use mfacore::policy::{Enforcement, MessageBudgets};
 use mfacore::store::Store;
 use mfacore::{
-    Caller, Content, Delivery, FactorKind, Finished, Policy, PushMessage, SecretString, VerifyReply,
+    Budget, Caller, Content, Delivery, Denial, EventKind, FactorKind, Finished, Granted, Limit, Policy,
+    PushMessage, Refusal, Scopes, SecretString, VerifyReply,
 };
 use mfacore_conformance::device::{PushDevice, ScannedTicket};
 
-use super::{World, bearer};
+use super::{HOUR_MS, World, bearer, engine, granted, kinds};
 
 pub const NUMBER: &str = "+4930123459167";
 pub const OTHER_NUMBER: &str = "+4930123450000";
@@ -28,6 +30,27 @@ pub fn every_factor() -> Policy {
     ]
     .into();
     policy.push.base_url = Some("https://mfa.acme.example".to_owned());
+    policy
+}
+
+/// A budget that no test spends.
+pub const PLENTY: Budget = Budget::new(100_000, HOUR_MS);
+
+/// The policy with plenty of everything but what `change` makes scarce.
+pub fn scarce(change: impl FnOnce(&mut MessageBudgets)) -> Policy {
+    let mut policy = every_factor();
+    let messages = &mut policy.messages;
+    for budget in [
+        &mut messages.phone,
+        &mut messages.email,
+        &mut messages.destination_log_in,
+        &mut messages.destination_enroll,
+        &mut messages.prefix,
+        &mut messages.tenant,
+    ] {
+        *budget = PLENTY;
+    }
+    change(messages);
     policy
 }
 
@@ -165,5 +188,91 @@ impl<S: Store> World<S> {
         let finished = self.mfa.run(command, caller);
         let delivery = delivery(&finished);
         Sent { challenged: finished.result.unwrap(), delivery }
+    }
+
+    /// A user who has this number, without anything being sent.
+    pub fn import_phone(&self, user: &str, number: &str) {
+        self.import_factor(user, ImportedFactor::Phone(ImportedValue { value: number.into() }));
+    }
+
+    /// A user who has this address, without anything being sent.
+    pub fn import_email(&self, user: &str, address: &str) {
+        self.import_factor(user, ImportedFactor::Email(ImportedValue { value: address.into() }));
+    }
+
+    pub fn import_factor(&self, user: &str, factor: ImportedFactor) {
+        let import = Import { mfa_factors: vec![factor], ..Import::default() };
+        self.run(import, Caller::host(user)).unwrap();
+    }
+
+    /// A login by what is sent to an authenticator.
+    pub fn pass(&self, command: Challenge, caller: Caller) -> Granted {
+        let (token, _) = self.require_as(caller);
+        let sent = self.send(command, &token);
+        granted(self.run(sent.answer(), bearer(&token)).unwrap())
+    }
+
+    /// The access token of such a login.
+    pub fn access_by(&self, command: Challenge, user: &str) -> SecretString {
+        let caller = Caller::host(user).mfa_audience(Scopes::ALL);
+        self.pass(command, caller).access.unwrap().access_token
+    }
+
+    /// A call that is refused, sends nothing and changes nothing of the user.
+    pub fn refused<C: Command>(&self, user: &str, command: C, caller: Caller) -> Denial {
+        let stored = self.stored(user);
+        let finished = self.mfa.run(command, caller);
+        assert_eq!(finished.deliveries, [], "a refusal sends nothing");
+        assert!(self.stored(user) == stored, "a refusal changes nothing");
+        match finished.result {
+            Err(Refusal::Denied(denial)) => denial,
+            Err(error) => panic!("an error: {error}"),
+            Ok(_) => panic!("{} was allowed", C::NAME),
+        }
+    }
+
+    /// A user's authenticators as the bearer of a token sees them.
+    pub fn listed(&self, token: &SecretString) -> Vec<AuthenticatorView> {
+        self.run(ListAuthenticators {}, bearer(token)).unwrap().authenticators
+    }
+
+    pub fn described(&self, user: &str) -> Described {
+        self.run(Describe {}, Caller::host(user)).unwrap()
+    }
+}
+
+/// The id of the authenticator of this kind, as `sms`.
+pub fn id_of(described: &Described, kind: &str) -> String {
+    let starts = |id: &&String| id.split_once('|').is_some_and(|(own, _)| own == kind);
+    described.authenticators.iter().map(|own| &own.id).find(starts).unwrap().clone()
+}
+
+/// What follows the bar of an id.
+pub fn suffix(id: &str) -> &str {
+    id.split_once('|').unwrap().1
+}
+
+impl<S: Store> World<S> {
+    /// The same, which does `pause` before it tries again.
+    pub fn pausing(self, pause: fn(std::time::Duration)) -> Self {
+        Self { mfa: self.mfa.with_pause(std::sync::Arc::new(pause)), ..self }
+    }
+}
+
+/// Messages that can still be sent to `user` until `limit`, under `policy`.
+pub fn left_of<S: Store + Clone>(world: &World<S>, policy: Policy, user: &str, limit: Limit) -> usize {
+    let world = world.under(engine(policy));
+    let token = world.require(user);
+    let mut sent = 0;
+    loop {
+        let finished = world.mfa.run(of_type("oob"), bearer(&token));
+        if finished.result.is_err() {
+            let event = kinds(&finished).pop();
+            assert!(
+                matches!(event, Some(EventKind::LimitReached { limit: reached, .. }) if reached == limit)
+            );
+            return sent;
+        }
+        sent += 1;
     }
 }
