@@ -6,8 +6,8 @@ SHELL := /bin/bash
 CARGO ?= cargo
 # liboath is a peer of the benches; where its header is missing they leave it out and say so.
 HAS_OATH := $(shell test -e /usr/include/liboath/oath.h && echo 1)
-# The tests that draw random cases.
-RANDOM_TESTS := $(patsubst tests/%.rs,--test %,$(shell grep -l 'proptest!' tests/*.rs))
+# The tests that draw random cases; tests/model is the one of random calls against the plain model.
+RANDOM_TESTS := --test model $(patsubst tests/%.rs,--test %,$(shell grep -l 'proptest!' tests/*.rs))
 BENCH_FEATURES := $(if $(HAS_OATH),--features liboath)
 
 .PHONY: help test test-all lint doc examples prove bench
@@ -39,7 +39,7 @@ examples: ## The examples, each of which fails where it differs from what it say
 	$(CARGO) run --locked --quiet --example tour | tail -n 1
 	$(CARGO) run --locked --quiet --example async_logins
 
-prove: ## The long forms: every turn of two clients in every history of faults, more random cases
+prove: ## The long forms: every turn of two clients in every history of faults, more random cases, a million random calls
 	MFACORE_PROVE=1 PROPTEST_CASES=200000 $(CARGO) test --release --locked -p mfacore --lib $(RANDOM_TESTS)
 
 bench: ## What a check and a verification cost, beside liboath and totp-rs in the same run

@@ -54,39 +54,17 @@ pub trait Reply: Serialize {
 #[must_use = "the proof names the user who may be logged in"]
 #[derive(PartialEq, Eq)]
 pub struct Verified {
-    user: String,
-    authenticator: String,
-    challenge: [u8; 16],
-    amr: Vec<&'static str>,
-    at_ms: u64,
-    purpose: Purpose,
-    transaction: Option<String>,
-    weak_until_ms: Option<u64>,
+    pub(crate) user: String,
+    pub(crate) authenticator: String,
+    pub(crate) challenge: [u8; 16],
+    pub(crate) amr: Vec<&'static str>,
+    pub(crate) at_ms: u64,
+    pub(crate) purpose: Purpose,
+    pub(crate) transaction: Option<String>,
+    pub(crate) weak_until_ms: Option<u64>,
 }
 
 impl Verified {
-    pub(crate) fn new(
-        user: &str,
-        authenticator: String,
-        challenge: [u8; 16],
-        amr: Vec<&'static str>,
-        at_ms: u64,
-        purpose: Purpose,
-        transaction: Option<String>,
-        weak_until_ms: Option<u64>,
-    ) -> Self {
-        Self {
-            user: user.to_owned(),
-            authenticator,
-            challenge,
-            amr,
-            at_ms,
-            purpose,
-            transaction,
-            weak_until_ms,
-        }
-    }
-
     /// The user who passed.
     pub fn user(&self) -> &str {
         &self.user

@@ -13,7 +13,7 @@ use crate::crypto::secret::{SecretBytes, SecretString};
 use crate::error::Error;
 use crate::limits::{CLOCK_DRIFT_MS_MAX, TOKEN_BYTES_MAX};
 use crate::record::authenticator::Suffix;
-use crate::record::{Id, Record};
+use crate::record::{Id, Life, Record};
 
 const FORMAT: u8 = 0;
 
@@ -286,7 +286,9 @@ impl Token {
         // A ticket lives and dies with the enrollment that holds its id: the device that scans it too late, after
         // the epoch was raised by the first confirmation, must still be told apart from the first.
         let is_of_epoch = self.epoch == record.epoch || matches!(self.grant, Grant::Ticket);
-        if self.incarnation != record.incarnation || !is_of_epoch {
+        // What gives an erased user a token ends the erasure; one that meets it was loaded from an older state.
+        let is_erased = matches!(record.life, Life::Erased { .. });
+        if self.incarnation != record.incarnation || !is_of_epoch || is_erased {
             return Err(Dead::Revoked);
         }
         if self.record_expires_ms() <= record.expiry_now_ms(now_ms) {

@@ -297,8 +297,8 @@ fn callers_out_of_bounds_are_misuse() {
         Caller::host("ann").transaction("x".repeat(1_025)),
         Caller::host("ann").locale("x".repeat(36)),
         Caller::host("ann").verified_emails(["a@b.example"; 6]),
-        Caller::host("ann").verified_emails(["a@b"]),
-        Caller::host("ann").verified_emails(["a@b.example", ""]),
+        Caller::host("new").verified_emails(["a@b"]),
+        Caller::host("new").verified_emails(["a@b.example", ""]),
     ];
     for caller in callers {
         assert_eq!(scene.world.run(Require::default(), caller).unwrap_err().status(), 500);

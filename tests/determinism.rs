@@ -252,9 +252,7 @@ impl Sequence {
         let guess = VerifyOob { binding_code: Some(wrong(&code(&self.sent()))), ..answer.clone() };
         self.succeeds(guess, by(&token), Outcome::Denied);
         self.succeeds(answer, by(&token), Outcome::Granted);
-        // What a recovery code or an e-mail enrolled is weak, and earns no trust, for three days.
-        self.now_ms += 80 * HOUR_MS;
-        let asks = host().mfa_audience(Scopes::ALL).trust_browser().step_up("pay 7");
+        let asks = host().mfa_audience(Scopes::ALL).trust_browser().transaction("pay 7");
         let required = self.succeeds(Require::default(), asks, Outcome::Required);
         let token = text(&required["mfa_token"]);
         let phones = self.succeeds(ListAuthenticators {}, by(&token), Outcome::Done);

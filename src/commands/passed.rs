@@ -94,16 +94,16 @@ pub(super) fn complete(
     let mut amr = vec!["mfa"];
     amr.extend(proofs.iter().filter_map(|proof| proof.method.amr()));
     amr.dedup();
-    let verified = Verified::new(
-        context.user.user(),
-        passed.authenticator,
-        token.chain,
+    let verified = Verified {
+        user: context.user.user().to_owned(),
+        authenticator: passed.authenticator,
+        challenge: token.chain,
         amr,
-        now_ms,
-        grant.purpose,
-        grant.transaction.clone(),
-        weak,
-    );
+        at_ms: now_ms,
+        purpose: grant.purpose,
+        transaction: grant.transaction.clone(),
+        weak_until_ms: weak,
+    };
     let access = match grant.asked {
         Some(scopes) => Some(context.mint_access_token(record, Some(token), proofs, scopes, weak)?),
         None => None,

@@ -54,7 +54,8 @@ impl Command for RemoveAuthenticator {
         if record.emails.iter().any(|known| has_id(&known.enrollment)) {
             return Err(context.deny(DenialCode::NotRemovable).into());
         }
-        let pending = record.pending.iter().map(|pending| &pending.enrollment).find(|e| has_id(e));
+        let pending =
+            record.live_pending(context.now_ms).map(|pending| &pending.enrollment).find(|e| has_id(e));
         let (active, pending) = (record.enrollments.iter().find(|e| has_id(e)), pending);
         match (active.map(|e| e.suffix), pending.map(|e| e.suffix)) {
             (Some(suffix), _) => remove_active(record, context, &suffix),

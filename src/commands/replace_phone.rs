@@ -13,7 +13,7 @@ use crate::destination::Channel;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::limits::AUTHENTICATORS_MAX;
-use crate::record::authenticator::{AuthenticatorKind, Suffix};
+use crate::record::authenticator::{AuthenticatorKind, FactorKind, Suffix};
 use crate::record::enrollment::{Enrollment, Factor};
 use crate::record::{Record, Replaced};
 use crate::reply::{Outcome, Refusal, Reply};
@@ -73,8 +73,8 @@ impl Command for ReplacePhone {
             let new = Enrollment::new(fresh, context.now_ms, factor);
             return replace(record, context, &suffix, new);
         };
-        let kinds = match &factor {
-            Factor::Phone(phone) => phone.channels.kinds(),
+        let kinds: &[AuthenticatorKind] = match &factor {
+            Factor::Phone(phone) if context.policy.allows(FactorKind::Phone) => phone.channels.kinds(),
             _ => &[],
         };
         let wanted = self.oob_channel.map(AuthenticatorKind::from);
