@@ -8,9 +8,14 @@ CARGO ?= cargo
 HAS_OATH := $(shell test -e /usr/include/liboath/oath.h && echo 1)
 # The tests that draw random cases; tests/model is the one of random calls against the plain model.
 RANDOM_TESTS := --test model $(patsubst tests/%.rs,--test %,$(shell grep -l 'proptest!' tests/*.rs))
+FUZZ_TARGETS ?= $(sort $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs))))
+# Seconds for each target.
+TIME ?= 60
+# The engine forbids unsafe code, so that speed finds more; `address` looks into the dependencies' unsafe code.
+SANITIZER ?= none
 BENCH_FEATURES := $(if $(HAS_OATH),--features liboath)
 
-.PHONY: help test test-all lint doc examples prove bench
+.PHONY: help test test-all lint doc examples prove bench fuzz
 
 help: ## Says what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,7 +35,9 @@ test-all: ## That, with formatting, lints, documentation and benches; a missing 
 
 lint: ## Formatting and lints
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --features tracing --locked -- -D warnings
+	$(CARGO) clippy --manifest-path fuzz/Cargo.toml --no-default-features --locked -- -D warnings
 
 doc: ## Documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
@@ -45,3 +52,13 @@ prove: ## The long forms: every turn of two clients in every history of faults, 
 bench: ## What a check and a verification cost, beside liboath and totp-rs in the same run
 	@test -n "$(HAS_OATH)" || echo "left out: liboath (install liboath-dev to have it in the table)"
 	$(CARGO) bench --locked -p mfacore-benches $(BENCH_FEATURES)
+
+fuzz: ## Each fuzz target for TIME=60 seconds; what is new lands in fuzz/found, what fails in fuzz/artifacts
+	@command -v cargo-fuzz >/dev/null \
+	  || { echo "make fuzz needs cargo-fuzz: cargo install cargo-fuzz --locked" >&2; exit 1; }
+	@command -v c++ >/dev/null || { echo "make fuzz needs a C++ compiler for libFuzzer: install g++" >&2; exit 1; }
+	for target in $(FUZZ_TARGETS); do \
+	  mkdir -p fuzz/found/$$target; \
+	  RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --release --sanitizer $(SANITIZER) $$target \
+	    fuzz/found/$$target fuzz/corpus/$$target -- -max_total_time=$(TIME) -timeout=30; \
+	done

@@ -44,6 +44,9 @@ pub mod drivers;
 mod engine;
 mod error;
 pub mod event;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod limiter;
 pub mod limits;
 mod operation;

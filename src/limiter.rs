@@ -144,7 +144,7 @@ fn shard(naming: &Secret<32>, user: &UserKey) -> u8 {
 
 /// What is spent of a budget. Stored under the rules of [`codec`].
 #[derive(Clone, Default, PartialEq, Eq, Encode, Decode, CborLen)]
-struct Limiter {
+pub(crate) struct Limiter {
     /// Writes so far. Never falls.
     #[n(0)]
     sequence: u64,

@@ -12,7 +12,7 @@ pub const USER_BYTES_MAX: usize = 128;
 pub const CLIENT_BYTES_MAX: usize = 128;
 /// An account label or an issuer in an `otpauth` URI, bytes.
 pub const LABEL_BYTES_MAX: usize = 256;
-/// A nickname of an authenticator, characters.
+/// A nickname of an authenticator, or the name of a push device, characters.
 pub const NICKNAME_CHARS_MAX: usize = 64;
 /// The caller's transaction context, bytes.
 pub const TRANSACTION_BYTES_MAX: usize = 1024;
@@ -67,8 +67,6 @@ pub const PHONE_PREFIXES_MAX: usize = 256;
 pub const IMPORT_FACTORS_MAX: usize = 64;
 /// A locale, bytes (RFC 5646 section 4.4.1).
 pub const LOCALE_BYTES_MAX: usize = 35;
-/// The name of a push device, characters.
-pub const DEVICE_NAME_CHARS_MAX: usize = 64;
 /// Where a push service reaches a device, bytes.
 pub const PUSH_ADDRESS_BYTES_MAX: usize = 512;
 /// The URL under which devices reach the host, bytes.

@@ -40,6 +40,19 @@ fn minor(version: &str) -> u32 {
     version.split('.').nth(1).unwrap().parse().unwrap()
 }
 
+/// The packages of `fuzz/` alone, which is no member: what it depends on need not be on this machine.
+#[allow(clippy::disallowed_methods, reason = "the test itself is a host")]
+fn fuzz_metadata() -> Value {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/Cargo.toml")])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 /// Together with clippy's `incompatible_msrv`, which checks our own use of the standard library.
 #[test]
 fn no_dependency_needs_a_newer_toolchain_than_we_state() {
@@ -77,8 +90,9 @@ fn every_dependency_comes_from_the_registry() {
 fn every_direct_dependency_has_its_reason_in_contributing() {
     let contributing =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/CONTRIBUTING.md")).unwrap();
-    let metadata = metadata();
-    let members = packages(&metadata).iter().filter(|package| package["source"].is_null());
+    let (metadata, fuzz) = (metadata(), fuzz_metadata());
+    let all = packages(&metadata).iter().chain(packages(&fuzz));
+    let members = all.filter(|package| package["source"].is_null());
     let direct: BTreeSet<&str> = members
         .flat_map(|package| package["dependencies"].as_array().unwrap())
         .map(|dependency| dependency["name"].as_str().unwrap())

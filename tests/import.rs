@@ -270,3 +270,53 @@ fn the_same_code_of_two_users_is_spent_apart() {
         assert_eq!(world.verify(&world.require(user), &code).status, 403);
     }
 }
+
+/// An X25519 pair: the first of RFC 7748 section 6.1.
+const RECIPIENT: &str = "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo";
+const RECIPIENT_KEY: &str = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo";
+
+fn bytes_of(key: &str) -> [u8; 32] {
+    use base64ct::{Base64UrlUnpadded, Encoding};
+    Base64UrlUnpadded::decode_vec(key).unwrap().try_into().unwrap()
+}
+
+/// The inside of a package with a named app and hashed recovery codes, and the suffix of the app's id.
+fn package() -> (Vec<u8>, String) {
+    let other = World::new();
+    let hash = "$pbkdf2-sha256$i=1000$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let body = json!({"otp": [{"uri": URI, "name": "old app"}], "recovery_code_hashes": [hash], "recovery_code_bits": 70});
+    assert_eq!(import(&other, body).outcome, Outcome::Done);
+    let exported = other.call("export", &json!({"recipient": RECIPIENT}).to_string(), Caller::host("ann"));
+    let plaintext =
+        mfacore::fuzzing::open_package(bytes_of(RECIPIENT_KEY), &exported.text("package")).unwrap();
+    (plaintext, other.ids("ann")[0].strip_prefix("totp|dev_").unwrap().to_owned())
+}
+
+/// Anybody can seal to a public key, so that what a package holds is checked like any other input.
+#[test]
+fn a_package_that_no_engine_made_is_refused_and_is_no_error_of_this_side() {
+    let (honest, suffix) = package();
+    let replaced = |old: &[u8], new: &[u8]| {
+        let at = honest.windows(old.len()).position(|bytes| bytes == old).unwrap();
+        [&honest[..at], new, &honest[at + old.len()..]].concat()
+    };
+    let unnamed = [b":", &suffix.as_bytes()[1..]].concat();
+    let long = [b"\x78\x41", [b'x'; 65].as_slice()].concat();
+    let hash = b"\x78\x2932:$pbkdf2-sha256$i=1000$c2FsdHNhbHRzYWx0";
+    let endless = b"\x78\x3599999999999999:$pbkdf2-sha256$i=1000$c2FsdHNhbHRzYWx0";
+    let unsound = "package holds what no engine exports";
+    for (plaintext, text) in [
+        (replaced(suffix.as_bytes(), &unnamed), unsound),
+        (replaced(b"\x67old app", b"\x67old\x07app"), unsound),
+        (replaced(b"\x67old app", b"\x60"), unsound),
+        (replaced(b"\x67old app", &long), unsound),
+        (replaced(hash, endless), "package is none that was sealed to recipient_key"),
+    ] {
+        let package = mfacore::fuzzing::seal_package(&bytes_of(RECIPIENT), &plaintext).unwrap();
+        let body = json!({"package": package, "recipient_key": RECIPIENT_KEY});
+        is_refused(&World::new(), body, text);
+    }
+    let package = mfacore::fuzzing::seal_package(&bytes_of(RECIPIENT), &honest).unwrap();
+    let body = json!({"package": package, "recipient_key": RECIPIENT_KEY});
+    assert_eq!(import(&World::new(), body).outcome, Outcome::Done);
+}

@@ -2,10 +2,12 @@
 
 mod support;
 
+use mfacore::commands::Associate;
 use mfacore::policy::Enforcement;
 use mfacore::{Caller, EventKind, Policy, Scopes, SecretString};
 use serde_json::Value;
 use support::by_name::{Answer, OTP_LAST, phone_of};
+use support::oob::{NUMBER, every_factor};
 use support::{MINUTE_MS, World, bearer};
 
 fn strict() -> World {
@@ -206,4 +208,20 @@ fn an_import_deletes_what_waits_of_a_new_user() {
     assert_eq!(pending(&world, "ann"), [""; 0]);
     let refused = world.verify(&thief, &planted.code(world.now_ms()));
     assert_eq!((refused.status, refused.text("error").as_str()), (403, "expired_token"));
+}
+
+/// Found by `fuzz/`: what was sent outlived the enrollment that it was sent for, and no write was possible until
+/// it had expired too.
+#[test]
+fn what_was_sent_for_an_enrollment_ends_with_it() {
+    for command in [Associate::sms(NUMBER), Associate::push()] {
+        let world = World::with_policy(every_factor());
+        let phone = world.enroll("ann");
+        let access = world.access("ann", &phone).access_token;
+        // The code lives for five minutes, the enrollment for as long as its token: one more.
+        world.pass_ms(9 * MINUTE_MS);
+        world.run(command, bearer(&access)).unwrap();
+        world.pass_ms(2 * MINUTE_MS);
+        let _ = world.login("ann", &phone);
+    }
 }

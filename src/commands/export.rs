@@ -16,7 +16,7 @@ use crate::record::portable::Portable;
 use crate::reply::{Outcome, Refusal, Reply};
 
 /// What every package is bound to.
-pub(super) const INFO: &[u8] = b"mfacore/export/0";
+pub(crate) const INFO: &[u8] = b"mfacore/export/0";
 
 /// Exports the user's enrollments and recovery codes, sealed to a recipient's key with HPKE (RFC 9180). The
 /// recipient's [`super::Import`] takes the package. Nothing changes here: reset or erase the user once the

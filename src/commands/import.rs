@@ -139,9 +139,16 @@ impl Command for Import {
         if !record.is_established() {
             establish(record, context.now_ms);
         }
+        // Whatever else a package holds that no record can: refused here, and no error of this side.
+        if self.package.is_some() && record.check_invariants().is_err() {
+            return Err(invalid(context, UNSOUND));
+        }
         Ok(Empty {})
     }
 }
+
+/// A package that opens, and that no engine has made.
+const UNSOUND: &str = "package holds what no engine exports";
 
 /// Makes what was imported an active enrollment, unless the user has it already.
 fn add(record: &mut Record, context: &mut Context<'_>, enrollment: Enrollment) -> Result<(), Refusal> {
@@ -216,6 +223,9 @@ impl Import {
             if enrollment.suffixes().any(is_taken) {
                 return Err(invalid(context, "the user has what the package holds already"));
             }
+            if !enrollment.is_sound() {
+                return Err(invalid(context, UNSOUND));
+            }
             if let Some(push) = enrollment.push_mut() {
                 // Nothing here was shown the ticket of there.
                 push.ticket = None;
@@ -223,11 +233,9 @@ impl Import {
             add(record, context, enrollment)?;
         }
         // Whoever has the recipient's public key can make a package.
-        let is_sound = portable.recovery.as_ref().is_none_or(|set| {
-            set.left() <= RECOVERY_CODES_MAX && set.is_computable() && is_hard_to_guess(set)
-        });
-        if !is_sound || record.enrollments.iter().any(|enrollment| !enrollment.is_sound()) {
-            return Err(invalid(context, "package holds what no engine exports"));
+        let codes = portable.recovery.as_ref();
+        if !codes.is_none_or(|set| set.left() <= RECOVERY_CODES_MAX && is_hard_to_guess(set)) {
+            return Err(invalid(context, UNSOUND));
         }
         Ok(portable.recovery.map(|set| set.kept_under(portable.recovery_key)))
     }

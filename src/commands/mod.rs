@@ -50,6 +50,9 @@ mod verify_recovery_code;
 
 pub(crate) mod dispatch;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use export::INFO as PACKAGE;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

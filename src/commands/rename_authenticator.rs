@@ -6,8 +6,8 @@ use super::authenticators::AuthenticatorView;
 use super::{Allows, Command};
 use crate::context::Context;
 use crate::denial::{DenialCode, Surface};
-use crate::limits::NICKNAME_CHARS_MAX;
 use crate::record::Record;
+use crate::record::enrollment::is_name;
 use crate::reply::Refusal;
 use crate::token::Scopes;
 
@@ -51,7 +51,7 @@ impl Command for RenameAuthenticator {
 
 /// A name has 1 to 64 characters, none of them a control character.
 pub(super) fn check_name(name: &str, context: &Context<'_>) -> Result<(), Refusal> {
-    if (1..=NICKNAME_CHARS_MAX).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
+    if is_name(name) {
         return Ok(());
     }
     let text = "name has 1 to 64 characters, none of them a control character".to_owned();

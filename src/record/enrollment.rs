@@ -7,7 +7,7 @@ use minicbor::{CborLen, Decode, Encode};
 use super::authenticator::{Authenticator, AuthenticatorKind, FactorKind, Suffix};
 use crate::crypto::device_key::DeviceKey;
 use crate::destination::{EmailAddress, PhoneNumber};
-use crate::limits::{DEVICE_NAME_CHARS_MAX, NICKNAME_CHARS_MAX, PUSH_ADDRESS_BYTES_MAX};
+use crate::limits::{NICKNAME_CHARS_MAX, PUSH_ADDRESS_BYTES_MAX};
 use crate::otp::{Algorithm, Digits, Period, Seed};
 
 /// Something that a user enrolled.
@@ -34,6 +34,11 @@ pub(crate) struct Enrollment {
     /// What was enrolled. Never optional: an unknown variant must not decode to "none".
     #[n(6)]
     pub factor: Factor,
+}
+
+/// Whether a text can be a name: 1 to 64 characters, none of them a control character.
+pub(crate) fn is_name(text: &str) -> bool {
+    (1..=NICKNAME_CHARS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
 /// What was enrolled. Two authenticators of one enrollment are confirmed, limited and removed together
@@ -119,9 +124,9 @@ pub(crate) struct Device {
 impl Device {
     /// Whether name and address are within bounds.
     pub(crate) fn is_sound(&self) -> bool {
-        (1..=DEVICE_NAME_CHARS_MAX).contains(&self.name.chars().count())
+        is_name(&self.name)
             && self.address.len() <= PUSH_ADDRESS_BYTES_MAX
-            && !self.name.chars().chain(self.address.chars()).any(char::is_control)
+            && !self.address.chars().any(char::is_control)
     }
 }
 
@@ -251,7 +256,7 @@ impl Enrollment {
 
     /// Whether it is one that can be active: its name within bounds, its device there.
     pub(crate) fn is_sound(&self) -> bool {
-        self.nickname.as_ref().is_none_or(|name| name.chars().count() <= NICKNAME_CHARS_MAX)
+        self.nickname.as_deref().is_none_or(is_name)
             && self.push().is_none_or(|push| push.device.as_ref().is_some_and(Device::is_sound))
     }
 

@@ -1,15 +1,37 @@
 //! Password hashes of imported recovery codes: PHC strings of Argon2, scrypt and PBKDF2 within the caps of
 //! `limits.rs`.
 
-use minicbor::{CborLen, Decode, Encode};
-use phc::PasswordHash;
+use minicbor::{CborLen, Decode, Decoder, Encode};
+use phc::{Output, PasswordHash};
 
 use crate::limits::{IMPORT_HASH_CHARS_MAX, IMPORT_HASH_ITERATIONS_MAX, IMPORT_HASH_MEMORY_KIB_MAX};
 
-/// Algorithm, parameters and salt of a PHC string, without the hash: what several codes must share.
-#[derive(Clone, PartialEq, Eq, Encode, Decode, CborLen)]
+/// Algorithm, parameters and salt of a PHC string, without the hash: what several codes must share. Behind the
+/// length of the hash and a colon; checked again when it is decoded, since a login computes what it says.
+#[derive(Clone, PartialEq, Eq, Encode, CborLen)]
 #[cbor(transparent)]
 pub(crate) struct HashTemplate(#[n(0)] String);
+
+impl<'b, C> Decode<'b, C> for HashTemplate {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let position = d.position();
+        let text = d.str()?;
+        match parts(text) {
+            Some(_) if text.len() <= IMPORT_HASH_CHARS_MAX => Ok(Self(text.to_owned())),
+            _ => Err(minicbor::decode::Error::custom(ImportedHashError::Parameters).at(position)),
+        }
+    }
+}
+
+/// What a template says: how to compute a hash, with what salt, and how long it is.
+fn parts(template: &str) -> Option<(Kdf, PasswordHash, usize)> {
+    let (length, text) = template.split_once(':')?;
+    let length =
+        length.parse().ok().filter(|length| (Output::MIN_LENGTH..=Output::MAX_LENGTH).contains(length))?;
+    let parsed =
+        PasswordHash::new(text).ok().filter(|parsed| parsed.salt.is_some() && parsed.hash.is_none())?;
+    Some((Kdf::of(&parsed, length).ok()?, parsed, length))
+}
 
 /// Why a hash cannot be imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,23 +66,10 @@ impl HashTemplate {
         Ok((Self(format!("{}:{parsed}", hash.as_ref().len())), hash.as_ref().to_vec()))
     }
 
-    /// Whether algorithm, parameters and length are within the caps.
-    pub(crate) fn is_computable(&self) -> bool {
-        let parts = self.0.split_once(':').and_then(|(length, text)| Some((length.parse().ok()?, text)));
-        parts.is_some_and(|(length, text)| {
-            length <= IMPORT_HASH_CHARS_MAX
-                && PasswordHash::new(text)
-                    .is_ok_and(|parsed| parsed.salt.is_some() && Kdf::of(&parsed, length).is_ok())
-        })
-    }
-
     /// The slow hash of a typed code; `None` only for a template that [`HashTemplate::split`] did not make.
     pub(crate) fn hash(&self, typed: &[u8]) -> Option<Vec<u8>> {
-        let (length, text) = self.0.split_once(':')?;
-        let length: usize = length.parse().ok()?;
-        let parsed = PasswordHash::new(text).ok()?;
+        let (kdf, parsed, length) = parts(&self.0)?;
         let salt = parsed.salt.as_ref()?;
-        let kdf = Kdf::of(&parsed, length).ok().filter(|_| length <= IMPORT_HASH_CHARS_MAX)?;
         let mut out = vec![0; length];
         kdf.derive(typed, salt.as_ref(), &mut out)?;
         Some(out)
@@ -161,6 +170,29 @@ mod tests {
             let (again, split) = HashTemplate::split(&text).unwrap();
             assert!(again == template && split == hash, "{text}");
             assert_ne!(again.hash(b"CODE2").unwrap(), hash);
+        }
+    }
+
+    /// A package of another host may hold any template, and a login would reserve what it asks for.
+    #[test]
+    fn a_template_is_checked_when_it_is_decoded() {
+        let decode = |text: &str| minicbor::decode::<HashTemplate>(&minicbor::to_vec(text).unwrap());
+        let good = format!("32:$pbkdf2-sha256$i=1000${SALT}");
+        assert!(decode(&good).unwrap() == HashTemplate(good.clone()));
+        for bad in [
+            good.replace("32:", "99999999999999:"),
+            good.replace("32:", "18446744073709551615:"),
+            good.replace("32:", "65:"),
+            good.replace("32:", "9:"),
+            good.replace("32:", ""),
+            good.replace("i=1000", "i=4000000000"),
+            good.replace(SALT, ""),
+            format!("{good}$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+            format!("32:$argon2id$v=19$m=4000000,t=1,p=1${SALT}"),
+            good.replace("i=", &format!("i={}", "0".repeat(IMPORT_HASH_CHARS_MAX))),
+        ] {
+            assert!(decode(&bad).is_err(), "{bad}");
+            assert!(HashTemplate(bad.clone()).hash(b"CODE1").is_none() || bad.len() > IMPORT_HASH_CHARS_MAX);
         }
     }
 

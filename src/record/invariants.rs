@@ -21,12 +21,18 @@ impl Record {
     pub(crate) fn check_invariants(&self) -> Result<(), InvariantError> {
         let enrollments = || self.all_enrollments();
         let codes = self.recovery.as_ref().map_or(0, |set| set.left());
+        let of_codes = || self.recovery.iter().map(|set| set.suffix);
+        let suffixes = || enrollments().flat_map(Enrollment::suffixes).chain(of_codes());
         let rules = [
             (self.ring.is_of(self.sequence), "the operation ring does not match the sequence"),
             (self.seen_ms < NOW_MS_MAX, "a time after 2200"),
             (self.authenticators() <= AUTHENTICATORS_MAX, "too many authenticators"),
             (self.pending.len() <= PENDING_MAX, "too many pending enrollments"),
             (self.otp_secrets() <= OTP_ACTIVE_MAX, "too many active secrets"),
+            (
+                suffixes().all(|suffix| suffix.iter().all(u8::is_ascii_alphanumeric)),
+                "an id that nobody could name",
+            ),
             (
                 all_differ(enrollments().flat_map(Enrollment::authenticators)),
                 "two authenticators with one id",

@@ -164,11 +164,6 @@ impl RecoverySet {
         self.bits() < RECOVERY_BITS_STRONG
     }
 
-    /// Whether the slow hash can be computed within the caps, where the set has one.
-    pub(crate) fn is_computable(&self) -> bool {
-        self.imported.as_ref().is_none_or(|imported| imported.template.is_computable())
-    }
-
     /// Strength of the weakest code, in bits.
     pub(crate) fn bits(&self) -> u16 {
         let imported = self.imported.as_ref().filter(|imported| !imported.hashes.is_empty());

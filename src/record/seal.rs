@@ -66,7 +66,7 @@ pub(crate) fn open_stored(
     })
 }
 
-fn associated<'a>(user: &'a UserKey, version: &'a Version) -> [&'a [u8]; 5] {
+pub(crate) fn associated<'a>(user: &'a UserKey, version: &'a Version) -> [&'a [u8]; 5] {
     [b"user", user.storage_key(), user.tenant().as_bytes(), user.user().as_bytes(), &version.0]
 }
 

@@ -87,7 +87,7 @@ impl Draw {
             created_ms: self.number(),
             last_used_ms: self.maybe(Self::number),
             weak_until_ms: self.maybe(Self::number),
-            nickname: self.maybe(|draw| "é".repeat(draw.below(65))),
+            nickname: self.maybe(|draw| "é".repeat(1 + draw.below(64))),
             failures: u32::from_be_bytes(self.bytes()),
             factor: match self.below(4) {
                 0 => Factor::Phone(Phone {
