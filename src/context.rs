@@ -59,6 +59,15 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Whether it tells that the enrollment is gone.
+    pub(crate) fn has_end_of(&self, enrollment: &Enrollment) -> bool {
+        self.events.iter().any(|event| match &event.kind {
+            EventKind::EnrollmentRemoved { authenticator }
+            | EventKind::EnrollmentFailed { authenticator, .. } => enrollment.has_id(authenticator),
+            _ => false,
+        })
+    }
+
     /// Adds what was told later.
     pub(crate) fn extend(&mut self, later: Self) {
         self.events.extend(later.events);

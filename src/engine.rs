@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::caller::{Authority, Caller, Subject};
+use crate::caller::{Authority, Caller, Purpose, Subject};
 use crate::commands::dispatch::{Change, Decision, decide};
 use crate::commands::{Allows, Call, Command, DeviceToken, Typed, by_name};
 use crate::context::{Bearer, Context, Persist, Request, Told, event};
@@ -97,9 +97,13 @@ impl Engine {
                 let denial = Denial::new(DenialCode::InvalidRequest(error.text), error.surface);
                 Operation::ended(Err(denial.into()), Vec::new())
             }
-            None => {
-                Operation::ended(Err(Error::Misuse("there is no command of this name").into()), Vec::new())
-            }
+            None => Operation::ended(
+                Err(Error::Misuse(
+                    "there is no command of this name; mfacore::commands::COMMANDS lists them",
+                )
+                .into()),
+                Vec::new(),
+            ),
         }
     }
 
@@ -158,7 +162,10 @@ impl Engine {
         let (text, subject) = match &caller.authority {
             Authority::Host(user) => {
                 if !allows.host {
-                    return Err(Error::Misuse("this command takes a token, not the host's word").into());
+                    return Err(Error::Misuse(
+                        "this command takes a token (Caller::token), not the host's word",
+                    )
+                    .into());
                 }
                 let user = UserKey::new(&self.tenant, user)
                     .map_err(|_| Error::Misuse("a user's id has 1 to 128 bytes"))?;
@@ -219,6 +226,10 @@ fn check_bounds(caller: &Caller, now_ms: u64) -> Result<(), Error> {
     }
     if !fits(&caller.facts.account_label, LABEL_BYTES_MAX) {
         return Err(Error::Misuse("an account label has at most 256 bytes"));
+    }
+    let is_step_up = caller.facts.purpose == Purpose::StepUp;
+    if is_step_up && caller.facts.transaction.as_ref().is_none_or(String::is_empty) {
+        return Err(Error::Misuse("a step-up says what the user is about to do"));
     }
     if !fits(&caller.facts.locale, LOCALE_BYTES_MAX) {
         return Err(Error::Misuse("a locale has at most 35 bytes"));

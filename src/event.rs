@@ -39,7 +39,8 @@ pub enum EventKind {
         /// The authenticator's id.
         authenticator: String,
     },
-    /// Nobody confirmed an enrollment in time: it is gone.
+    /// Nobody confirmed an enrollment in time, or before another one was the first, or before its token was ended:
+    /// it is gone.
     EnrollmentExpired {
         /// The authenticator's id.
         authenticator: String,

@@ -8,9 +8,9 @@
 //! - [`otp`] works without all of this.
 //!
 //! "CONTRACT section N" is `docs/contract.md`: the behaviour of Auth0's MFA API as it is reproduced here. The
-//! README has an example; `examples/tour` shows every call. Time is in milliseconds since 1970 throughout.
+//! README has an example; `examples/tour` shows every factor. Time is in milliseconds since 1970 throughout.
 #![forbid(unsafe_code)]
-#![deny(missing_docs, missing_debug_implementations, unreachable_pub)]
+#![deny(missing_docs, missing_debug_implementations, unnameable_types, unreachable_pub)]
 #![cfg_attr(
     not(test),
     deny(

@@ -20,7 +20,7 @@ use crate::crypto::stream::Stream;
 use crate::denial::Denial;
 use crate::error::Error;
 use crate::event::{Event, EventKind};
-use crate::limits::LIMITER_SHARDS;
+use crate::limits::{CLOCK_DRIFT_MS_MAX, LIMITER_SHARDS, SEEN_AHEAD_MS_MAX};
 use crate::operation::{Answer, Attempt, Machine, NewRecord, Opened};
 use crate::record::OperationRing;
 use crate::record::budget::{Bucket, Budget};
@@ -157,26 +157,47 @@ pub(crate) struct Limiter {
     /// What is spent, as of the latest time that any server's clock has told.
     #[n(3)]
     bucket: Bucket,
-    /// The latest time by the clock of the servers that are behind, where clocks differ.
+    /// The latest time by the clock of the servers that are far behind, where clocks differ.
     #[n(4)]
     behind_ms: u64,
     /// The operation that created the record: a later record of the same name has another.
     #[cbor(n(5), with = "minicbor::bytes")]
     incarnation: [u8; 16],
+    /// Time that clocks which are still further behind will tell again; it is not credited twice.
+    #[n(6)]
+    owed_again_ms: u64,
 }
 
 impl Limiter {
-    /// Lets time pass. Servers share a limiter, and their clocks may differ by hours: whichever clock tells the
-    /// time, what has passed since is credited once, and both stamps move on by it.
-    fn tick(&mut self, budget: Budget, now_ms: u64) {
+    /// Lets time pass, and returns whether it met a clock that is far behind for the first time.
+    ///
+    /// Servers share a limiter, and their clocks may differ. Within the drift that is allowed the clock that is
+    /// ahead tells the time. One that is further behind is followed on its own, so that it does not wait for
+    /// hours; what passes is credited once, whichever clock tells it, and what a clock still further behind
+    /// would see pass again is owed first.
+    fn tick(&mut self, budget: Budget, now_ms: u64) -> bool {
         let ahead_ms = self.bucket.stamp_ms();
-        if now_ms < ahead_ms && now_ms < self.behind_ms {
-            self.behind_ms = now_ms;
-        }
-        let since_ms = if now_ms >= ahead_ms { ahead_ms } else { self.behind_ms };
-        let passed_ms = now_ms.saturating_sub(since_ms);
-        self.behind_ms = self.behind_ms.saturating_add(passed_ms);
+        let mut is_new = false;
+        let passed_ms = if ahead_ms.saturating_sub(now_ms) <= CLOCK_DRIFT_MS_MAX {
+            let passed_ms = now_ms.saturating_sub(ahead_ms);
+            self.behind_ms = self.behind_ms.saturating_add(passed_ms);
+            passed_ms
+        } else {
+            let by_ms = self.behind_ms.saturating_sub(now_ms);
+            if by_ms > CLOCK_DRIFT_MS_MAX {
+                let is_jump = self.behind_ms == ahead_ms || by_ms > SEEN_AHEAD_MS_MAX;
+                self.owed_again_ms = if is_jump { 0 } else { self.owed_again_ms.saturating_add(by_ms) };
+                self.behind_ms = now_ms;
+                is_new = true;
+            }
+            let passed_ms = now_ms.saturating_sub(self.behind_ms);
+            let again_ms = self.owed_again_ms.min(passed_ms);
+            self.owed_again_ms = self.owed_again_ms.saturating_sub(again_ms);
+            self.behind_ms = self.behind_ms.saturating_add(passed_ms);
+            passed_ms.saturating_sub(again_ms)
+        };
         self.bucket.charge(budget, 0, ahead_ms.saturating_add(passed_ms));
+        is_new
     }
 }
 
@@ -332,13 +353,16 @@ impl<R> Machine<R> for LimiterMachine {
         if loaded.is_none() {
             limiter.incarnation = operation.0;
         }
-        limiter.tick(budget, now_ms);
+        let is_new_clock = limiter.tick(budget, now_ms);
         let bucket = &mut limiter.bucket;
         match &mut self.step {
             Step::Charge { limit, denial, event, charged } => {
                 let wait_ms = bucket.wait_ms(budget, 1, bucket.stamp_ms()).unwrap_or(u64::MAX);
                 if wait_ms > 0 {
-                    return Ok(refuse(*limit, denial, event, wait_ms.div_ceil(1_000)));
+                    let refused = refuse(*limit, denial, event, wait_ms.div_ceil(1_000));
+                    // Else a clock that is far behind would be met for the first time at every call.
+                    let write = if is_new_clock { Some(self.place.seal(limiter, id, loaded)?) } else { None };
+                    return Ok(Attempt { write, ..refused });
                 }
                 bucket.charge(budget, 1, bucket.stamp_ms());
                 *charged = Charged { incarnation: limiter.incarnation, stamp_ms: bucket.stamp_ms() };

@@ -142,9 +142,9 @@ impl PhonePolicy {
             let digits = prefix.strip_prefix('+').unwrap_or_default();
             (1..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
         };
-        self.allowed_prefixes
-            .as_ref()
-            .is_none_or(|prefixes| prefixes.len() <= PHONE_PREFIXES_MAX && prefixes.iter().all(is_prefix))
+        self.allowed_prefixes.as_ref().is_none_or(|prefixes| {
+            (1..=PHONE_PREFIXES_MAX).contains(&prefixes.len()) && prefixes.iter().all(is_prefix)
+        })
     }
 }
 
@@ -237,7 +237,8 @@ impl Policy {
         };
         let mut whole = serde_json::to_value(&base).map_err(invalid)?;
         merge(&mut whole, serde_json::Value::Object(changes));
-        let policy: Self = serde_json::from_value(whole).map_err(invalid)?;
+        let policy: Self = serde_path_to_error::deserialize(whole)
+            .map_err(|error| ConfigError::Policy(format!("{}: {}", error.path(), error.inner())))?;
         policy.validate()?;
         Ok(policy)
     }
@@ -263,7 +264,7 @@ impl Policy {
             ),
             (
                 self.phone.is_sound(),
-                "phone.allowed_prefixes are up to 256 texts of a plus sign and 1 to 15 digits",
+                "phone.allowed_prefixes are 1 to 256 texts of a plus sign and 1 to 15 digits; leave it out to allow any number",
             ),
             (
                 !self.allows(FactorKind::PushNotification) || self.push.base_url.is_some(),
@@ -386,6 +387,10 @@ mod tests {
         for (json, part) in [
             (r#"{"issuer":""}"#, "issuer"),
             (r#"{"isuer":"x"}"#, "isuer"),
+            (r#"{"mfa_token_ms":"ten"}"#, "mfa_token_ms"),
+            (r#"{"push":{"confirmation":"choose"}}"#, "push.confirmation"),
+            (r#"{"messages":{"phone":{"burst":-1}}}"#, "messages.phone.burst"),
+            (r#"{"phone":{"allowed_prefixes":[]}}"#, "phone.allowed_prefixes"),
             (r#"{"profile":"best"}"#, "recommended, auth0"),
             (r#"{"factors":[]}"#, "factors must hold otp"),
             (r#"{"factors":["email"]}"#, "factors must hold otp"),

@@ -76,7 +76,7 @@ impl Policy {
         }
     }
 
-    /// Auth0's behaviour where it is known, with the odds that it has: it needs, and sets, `declare_odds`.
+    /// Auth0's behaviour where it is known, with the odds that it has, 1 in 6 a year: it needs, and sets, `declare_odds`.
     pub fn auth0() -> Self {
         let recommended = Self::recommended();
         Self {

@@ -29,7 +29,8 @@ pub enum Outcome {
     Denied = 33,
     /// A later factor was confirmed. Nobody is logged in.
     Confirmed = 44,
-    /// The user passed what policy asks for: log the user in.
+    /// The user passed what policy asks for: log the user in, or, where [`Verified::purpose`] is a step-up, do what
+    /// was asked for.
     Granted = 0x4D46_4121,
 }
 
@@ -232,7 +233,7 @@ impl Granted {
 #[serde(untagged)]
 #[must_use]
 pub enum VerifyReply {
-    /// Log the user in.
+    /// Log the user in, or, where [`Verified::purpose`] is a step-up, do what was asked for.
     Granted(Granted),
     /// Right, and policy wants a further factor.
     Required(MfaRequired),

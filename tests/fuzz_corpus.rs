@@ -105,7 +105,7 @@ fn seeds_are_written_where_that_is_asked_for() {
         write("record_sealed", user, &behind(1, &plaintext));
         write("record_sealed", &format!("{user}_stored"), &behind(0, &stored.bytes));
     }
-    let limiter = [&[0x86, 1, 0x50][..], &[7; 16], &[0, 0x50], &[3; 16], &[0, 0x50], &[9; 16]].concat();
+    let limiter = [&[0x87, 1, 0x50][..], &[7; 16], &[0, 0x50], &[3; 16], &[0, 0x50], &[9; 16], &[0]].concat();
     write("record_plain", "limiter", &behind(1, &limiter));
     let package = fuzz::packages::honest();
     write("record_plain", "package", &behind(2, &package));

@@ -117,6 +117,7 @@ fn the_first_confirmation_deletes_what_anybody_else_began() {
     let world = strict();
     let (thief, owner) = (world.require("ann"), world.require("ann"));
     let planted = phone_of(&world.associate(&thief));
+    let planted_id = world.ids("ann")[0].clone();
     let own = phone_of(&world.associate(&owner));
     let answer = world.verify(&owner, &own.code(world.now_ms()));
     let id = world.ids("ann")[0].clone();
@@ -124,7 +125,8 @@ fn the_first_confirmation_deletes_what_anybody_else_began() {
         answer.events,
         [
             EventKind::EnrollmentConfirmed { authenticator: id.clone() },
-            EventKind::VerificationPassed { authenticator: id }
+            EventKind::VerificationPassed { authenticator: id },
+            EventKind::EnrollmentExpired { authenticator: planted_id },
         ]
     );
     assert_eq!(pending(&world, "ann"), [""; 0]);

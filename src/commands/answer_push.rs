@@ -19,7 +19,7 @@ use crate::record::push_pause::PushPause;
 use crate::reply::{Empty, Refusal};
 use crate::token::{Grant, Token};
 
-/// Answers a push, whose transaction token is the caller's token (DESIGN: "Push"). One answer a push: a wrong
+/// Answers a push, whose transaction token is the caller's token. One answer a push: a wrong
 /// number denies it, and counts as a wrong code.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AnswerPush {

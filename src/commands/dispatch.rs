@@ -9,8 +9,10 @@ use crate::error::Error;
 use crate::event::{EventKind, FailureReason};
 use crate::limiter::Limit;
 use crate::limits::{CLOCK_DRIFT_MS_MAX, SUSPECT_FAILURES};
-use crate::record::Record;
+use crate::record::authenticator::Suffix;
 use crate::record::budget::{Bucket, Buckets, Budget};
+use crate::record::enrollment::Enrollment;
+use crate::record::{Life, Record};
 use crate::reply::Refusal;
 use crate::token::{Dead, Grant, Token};
 
@@ -77,6 +79,7 @@ pub(crate) fn decide<R>(
         _ if is_undone => Change::None,
         Ok(_) => {
             context.told.extend(by_handler);
+            tell_of_lapsed(&before, &work, context);
             charge.give_back(&mut work.buckets, context);
             match context.persist {
                 Persist::Delete => Change::Delete,
@@ -86,6 +89,7 @@ pub(crate) fn decide<R>(
         }
         Err(Refusal::Denied(denial)) if denial.keeps_change => {
             context.told.extend(by_handler);
+            tell_of_lapsed(&before, &work, context);
             failed(denial, work, &charge, context)
         }
         Err(Refusal::Denied(denial)) => {
@@ -98,6 +102,24 @@ pub(crate) fn decide<R>(
         Err(Refusal::Error(_)) => Change::None,
     };
     Ok(Decision { result, change })
+}
+
+/// Every enrollment that was begun has an end in the audit log, whatever ended it: a fourth one, the first one that
+/// was confirmed, or a new epoch.
+fn tell_of_lapsed(before: &Record, after: &Record, context: &mut Context<'_>) {
+    if matches!(after.life, Life::Erased { .. }) {
+        return;
+    }
+    let is_gone = |suffix: &Suffix| after.all_enrollments().all(|enrollment| enrollment.suffix != *suffix);
+    let lapsed: Vec<String> = before
+        .live_pending(context.now_ms)
+        .map(|pending| &pending.enrollment)
+        .filter(|enrollment| is_gone(&enrollment.suffix) && !context.told.has_end_of(enrollment))
+        .map(Enrollment::authenticator_id)
+        .collect();
+    for authenticator in lapsed {
+        context.event(EventKind::EnrollmentExpired { authenticator });
+    }
 }
 
 fn charged(mut before: Record, charge: &Charge, context: &Context<'_>) -> Record {

@@ -29,7 +29,10 @@ pub(super) fn learn(record: &mut Record, context: &mut Context<'_>) -> Result<()
             .map_err(|_| Error::Misuse("a verified e-mail address is not one that mail can be sent to"))?,
         _ => parsed.filter_map(Result::ok).collect(),
     };
-    let older = context.standing(record).filter(|older| context.is_usable(older));
+    // Whoever is told of a new address is told though it takes their own one's place.
+    let is_told_of =
+        context.policy.email_delay_ms.is_some() && listed.iter().any(|new| !record.knows_email(new));
+    let older = context.standing(record).filter(|older| is_told_of && context.is_usable(older));
     let older: Vec<Enrollment> = older.cloned().collect();
     let gone = record
         .emails

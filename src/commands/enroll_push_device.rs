@@ -20,7 +20,7 @@ use crate::record::enrollment::{Device, Enrollment, Push};
 use crate::record::life_cycle::{ChallengeEvent, ChallengeStage, EnrollmentEvent, EnrollmentStage};
 use crate::reply::{Outcome, Refusal, Reply};
 
-/// Enrolls the device that scanned the ticket, which is the caller's token (DESIGN: "Push").
+/// Enrolls the device that scanned the ticket, which is the caller's token.
 ///
 /// The same key again, while the ticket lives, gets the same answer. Another key means that two devices saw the
 /// QR code: the enrollment is dead, confirmed or not.
@@ -77,13 +77,6 @@ impl Command for EnrollPushDevice {
         let device = self.device(bearer, context)?;
         let (suffix, push, stage) =
             ticketed(record, context, bearer).ok_or_else(|| context.deny(DenialCode::TokenExpired))?;
-        let is_held = |other: &Enrollment| {
-            other.suffix != suffix && other.device().is_some_and(|held| held.key == device.key)
-        };
-        if record.all_enrollments().any(is_held) {
-            let text = "This device is enrolled already: remove it first, or make another key.".to_owned();
-            return Err(context.deny(DenialCode::InvalidRequest(text)).into());
-        }
         let event = match &push.device {
             Some(first) if first.key != device.key => EnrollmentEvent::ScannedByOther,
             _ => EnrollmentEvent::Scanned,
@@ -93,6 +86,15 @@ impl Command for EnrollPushDevice {
             Some(EnrollmentStage::Absent) => {
                 kill(record, context, &suffix);
                 Err(context.deny(DenialCode::TicketUsed).keeping_change().into())
+            }
+            // A device that is enrolled already is no second factor, and has seen the ticket.
+            Some(EnrollmentStage::Scanned)
+                if stage == EnrollmentStage::ToBeScanned && is_enrolled(record, &suffix, &device) =>
+            {
+                kill(record, context, &suffix);
+                let text =
+                    "This device is enrolled already: remove it first, or make another key.".to_owned();
+                Err(context.deny(DenialCode::InvalidRequest(text)).keeping_change().into())
             }
             Some(EnrollmentStage::Scanned) if stage == EnrollmentStage::ToBeScanned => {
                 bring(record, &suffix, device);
@@ -143,6 +145,12 @@ fn ticketed(
     let mut pending = record.live_pending(context.now_ms);
     let pending = pending.find_map(|pending| of(&pending.enrollment, pending.stage()));
     pending.or_else(|| record.enrollments.iter().find_map(|e| of(e, context.stage(e))))
+}
+
+/// Whether another enrollment holds the device's key.
+fn is_enrolled(record: &Record, suffix: &Suffix, device: &Device) -> bool {
+    let is_held = |held: &Device| held.key == device.key;
+    record.all_enrollments().any(|other| other.suffix != *suffix && other.device().is_some_and(is_held))
 }
 
 /// The device is there: the enrollment's poll finds it.

@@ -106,7 +106,9 @@ impl Command for Import {
             || !self.migration.is_empty()
             || self.package.is_some();
         if !brings_factor && (codes == 0 || !record.is_established()) {
-            return Err(context.deny(DenialCode::MissingParameter("otp")).into());
+            return Err(context
+                .deny(DenialCode::MissingParameter("otp, mfa_factors, migration or package"))
+                .into());
         }
         let sizes = [self.otp.len(), self.mfa_factors.len(), self.migration.len()];
         if sizes.into_iter().any(|size| size > IMPORT_FACTORS_MAX) {
@@ -137,6 +139,12 @@ impl Command for Import {
             return Err(context.deny(DenialCode::TooManyAuthenticators).into());
         }
         if !record.is_established() {
+            if record.enrollments.iter().all(|enrollment| !context.is_usable(enrollment)) {
+                return Err(invalid(
+                    context,
+                    "none of the imported factors is in Policy::factors: the user could not log in any more",
+                ));
+            }
             establish(record, context.now_ms);
         }
         // Whatever else a package holds that no record can: refused here, and no error of this side.

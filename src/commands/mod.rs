@@ -80,7 +80,7 @@ pub use regenerate_recovery_codes::{RecoveryCodes, RegenerateRecoveryCodes};
 pub use remove_authenticator::{RemoveAuthenticator, Removed};
 pub use rename_authenticator::RenameAuthenticator;
 pub use replace_phone::{PhoneReplaced, ReplacePhone};
-pub use require::{Require, RequireReply};
+pub use require::{NotRequired, Require, RequireReply};
 pub use reseal::Reseal;
 pub use reset_mfa::ResetMfa;
 pub use revoke_tokens::RevokeTokens;
@@ -91,6 +91,7 @@ pub use verify_recovery_code::VerifyRecoveryCode;
 
 mod sealed {
     /// Commands are the engine's own: a host that wrote one could grant itself anything.
+    #[expect(unnameable_types, reason = "that is its purpose")]
     pub trait Sealed {}
 }
 

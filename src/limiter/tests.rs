@@ -400,7 +400,8 @@ fn a_clock_far_ahead_stops_nobody_once_it_is_right() {
         "the level is kept"
     );
     let later = world.at(NOW_MS + 60_000);
-    assert_eq!(retry_after_s(&store.send(5, &later, &[to_phone()], Race::Won)), Some(60));
+    assert_eq!(retry_after_s(&store.send(5, &later, &[to_phone()], Race::Won)), None);
+    assert_eq!(retry_after_s(&store.send(6, &later, &[to_phone()], Race::Won)), Some(60));
 }
 
 #[test]

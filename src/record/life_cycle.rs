@@ -1,7 +1,7 @@
 //! The life of an enrollment and of a challenge: every step that there is, as data.
 //!
-//! What a table does not name cannot happen: commands ask it before they move anything. The tests hold the
-//! whole of both tables against `testdata/life_cycle`, every stage with every event.
+//! Commands ask the tables before they scan, confirm, activate, disable, send or answer; what begins and what takes
+//! away needs no leave. The tests hold the whole of both against `testdata/life_cycle`, every stage with every event.
 
 /// Where an enrollment is in its life. None of it is stored: it follows from where the enrollment stands in
 /// the record, and from policy.

@@ -123,9 +123,7 @@ fn servers_whose_clocks_differ_by_a_day_do_not_refill_each_others_budgets() {
 #[test]
 fn the_length_of_an_imported_hash_is_checked_before_it_is_reserved() {
     let text = "18446744073709551615:$argon2id$v=19$m=16,t=1,p=1$c2FsdHNhbHRzYWx0";
-    let template: HashTemplate = minicbor::decode(&minicbor::to_vec(text).unwrap()).unwrap();
-    let hashed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| template.hash(b"typed").is_none()));
-    assert!(hashed.unwrap_or(false), "a panic, or a hash");
+    assert!(minicbor::decode::<HashTemplate>(&minicbor::to_vec(text).unwrap()).is_err());
 }
 
 /// A package that no engine has made is refused; it is not a damaged record of the user's.
