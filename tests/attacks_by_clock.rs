@@ -1,4 +1,4 @@
-//! What the third red team found. Each test asserts the safe behaviour.
+//! What clocks that disagree, or jump, can make of the limiters and of what lapses. Each test asserts the safe behaviour.
 #![allow(missing_docs)]
 
 mod support;
