@@ -22,7 +22,7 @@ help: ## Says what there is
 
 test: ## Tests of all crates, with the examples; names what it leaves out
 	$(CARGO) test --workspace --features tracing --locked --quiet
-	$(CARGO) test --features tracing --locked --quiet --test scenarios -- --nocapture
+	$(CARGO) test --workspace --features tracing --locked --quiet --test scenarios -- --nocapture
 	$(MAKE) --no-print-directory examples
 	@command -v cargo-clippy >/dev/null || echo "left out: the lints (clippy is not on this machine)"
 	@echo "left out: formatting, lints, documentation and the benches' smoke run: make test-all"

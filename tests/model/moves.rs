@@ -125,6 +125,8 @@ impl Sim {
                 if self.run(user, RevokeTokens {}, caller).result.is_ok() {
                     self.tally.count("revocations");
                     self.users[user].revoke();
+                    // Whoever kept a ticket tries it.
+                    self.then(user, &[Next::Scan]);
                 }
             }
             12 | 13 => self.erase(user, caller),

@@ -240,6 +240,9 @@ impl Sim {
                 Passed { proof: Proof::Enrollment(challenge.enrollment), method },
                 reply,
             );
+            if challenge.waits == Waits::Approved && self.chance.one_in(20) {
+                self.host_call(user, 9);
+            }
         }
         self.settle(user);
     }
