@@ -87,11 +87,6 @@ impl Bounds {
         self.least.stamp_ms = self.least.stamp_ms.min(now_ms);
     }
 
-    /// The budget was perhaps credited `ms` more than passed.
-    pub fn forgive(&mut self, ms: u64) {
-        self.least.owed_ms = self.least.owed_ms.saturating_sub(ms);
-    }
-
     /// The budget was filled for certain.
     pub fn refill(&mut self, now_ms: u64) {
         let full = Bucket { owed_ms: 0, stamp_ms: now_ms };

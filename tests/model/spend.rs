@@ -62,7 +62,6 @@ impl Sim {
             if name.contains("none") {
                 continue;
             }
-            self.may_refill_early(&name, shared.as_deref());
             let own = self.limiters.entry(name.clone()).or_default();
             assert!(own.charge(budget, 1, now_ms), "more messages than the budget of {name} holds");
             if let Some(shared) = shared {
@@ -85,26 +84,10 @@ impl Sim {
     pub fn perhaps_sent_to(&mut self, user: usize, to: &str, used_for: &str) {
         let now_ms = self.now_ms;
         for (name, budget, shared) in self.limiters(user, to, used_for) {
-            self.may_refill_early(&name, shared.as_deref());
             self.limiters.entry(name).or_default().perhaps(budget, 1, now_ms);
             if let Some(shared) = shared {
                 self.limiters.entry(shared).or_default().perhaps(budget, 1, now_ms);
             }
-        }
-    }
-
-    /// A limiter credits the time that any two clocks tell. Of three, a third one that is between them is credited
-    /// its distance to the one behind with each write, here at most two minutes, twice a call.
-    fn may_refill_early(&mut self, name: &str, shared: Option<&str>) {
-        if self.clocks != Clocks::Skewed {
-            return;
-        }
-        let all = shared.map(|shared| format!("{shared} "));
-        let is_written = |other: &str| {
-            other == name || all.as_ref().is_some_and(|shared| other.starts_with(shared.as_str()))
-        };
-        for (_, bounds) in self.limiters.iter_mut().filter(|(other, _)| is_written(other)) {
-            bounds.forgive(240_000);
         }
     }
 
