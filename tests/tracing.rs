@@ -1,11 +1,11 @@
 //! The feature `tracing`: audit events reach the host's subscriber, and no secret does.
 #![allow(missing_docs)]
-#![allow(clippy::disallowed_types, reason = "a subscriber is shared between threads")]
 
 mod support;
 
+use std::cell::RefCell;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use mfacore::commands::{Associate, Challenge};
 use mfacore::{Caller, Policy};
@@ -13,11 +13,16 @@ use support::oob::{ADDRESS, NUMBER, code, every_factor, of_type, wrong};
 use support::{World, bearer};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber, subscriber::with_default};
+use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Keeps target, level and fields of every event.
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<(String, Level, String)>>>);
+type Told = Vec<(String, Level, String)>;
+
+thread_local! {
+    static TOLD: RefCell<Told> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps target, level and fields of every event of a thread.
+struct Kept;
 
 struct Fields(String);
 
@@ -40,20 +45,29 @@ impl Subscriber for Kept {
         let mut fields = Fields(String::new());
         event.record(&mut fields);
         let (target, level) = (event.metadata().target().to_owned(), *event.metadata().level());
-        self.0.lock().unwrap().push((target, level, fields.0));
+        TOLD.with_borrow_mut(|told| told.push((target, level, fields.0)));
     }
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
 }
 
-fn kept(run: impl FnOnce()) -> Vec<(String, Level, String)> {
-    let kept = Kept::default();
-    with_default(kept.clone(), run);
-    Arc::try_unwrap(kept.0).unwrap().into_inner().unwrap()
+/// One subscriber for the process, and before any call: what a thread without one meets first is switched off for
+/// all threads.
+fn subscribe() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Kept).unwrap());
+}
+
+fn kept(run: impl FnOnce()) -> Told {
+    subscribe();
+    TOLD.take();
+    run();
+    TOLD.take()
 }
 
 #[test]
 fn every_event_is_told_once_with_user_and_level() {
+    subscribe();
     let world = World::with_policy(every_factor());
     world.enroll_oob("ann", Associate::sms(NUMBER));
     let token = world.require("ann");
