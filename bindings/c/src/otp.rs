@@ -50,7 +50,9 @@ pub struct mfacore_text {
 }
 
 impl mfacore_text {
-    fn put(out: &Output<*mut Self>, text: SecretString) {
+    /// Hands a text to the caller.
+    #[doc(hidden)]
+    pub fn put(out: &Output<*mut Self>, text: SecretString) {
         out.put(Box::into_raw(Box::new(Self { text })));
     }
 }

@@ -61,17 +61,20 @@ pub(crate) fn handle_mut<'a, T>(pointer: *mut T, name: &str) -> Result<&'a mut T
 
 /// A place of the caller for one value. It is written through its pointer, never a reference: a caller may give
 /// one place twice.
-pub(crate) struct Output<T>(*mut T);
+#[doc(hidden)]
+pub struct Output<T>(*mut T);
 
 impl<T> Output<T> {
-    pub(crate) fn put(&self, value: T) {
+    /// Writes the value.
+    pub fn put(&self, value: T) {
         // SAFETY: not NULL, as `output` checked, and by the header's contract room for one value.
         unsafe { self.0.write_unaligned(value) }
     }
 }
 
 /// An output, zeroed. With several outputs, call this for all of them before any failure is returned.
-pub(crate) fn output<T>(pointer: *mut T, zero: T, name: &str) -> Result<Output<T>, Failure> {
+#[doc(hidden)]
+pub fn output<T>(pointer: *mut T, zero: T, name: &str) -> Result<Output<T>, Failure> {
     if pointer.is_null() {
         return Err(Failure::argument(format!("{name} is NULL")));
     }

@@ -38,8 +38,9 @@ pub struct mfacore_error {
 }
 
 /// A failed call on its way out.
+#[doc(hidden)]
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     pub(crate) status: mfacore_status,
     pub(crate) message: String,
 }
@@ -49,16 +50,15 @@ impl Failure {
         Self { status, message: message.into() }
     }
 
-    pub(crate) fn argument(message: impl Into<String>) -> Self {
+    /// `MFACORE_ERROR_ARGUMENT` in these words.
+    pub fn argument(message: impl Into<String>) -> Self {
         Self::new(MFACORE_ERROR_ARGUMENT, message)
     }
 }
 
 /// Runs the body of an exported function: contains a panic, and puts a failure where the caller wants it.
-pub(crate) fn guard(
-    error: *mut *mut mfacore_error,
-    body: impl FnOnce() -> Result<(), Failure>,
-) -> mfacore_status {
+#[doc(hidden)]
+pub fn guard(error: *mut *mut mfacore_error, body: impl FnOnce() -> Result<(), Failure>) -> mfacore_status {
     if !error.is_null() {
         // SAFETY: not NULL, and by the header's contract a place for one pointer.
         unsafe { error.write_unaligned(std::ptr::null_mut()) };

@@ -2,14 +2,15 @@
 
 use std::ffi::c_void;
 
-use mfacore::store::{Loaded, New, StoreError, Swapped, Write};
+use mfacore::store::{Loaded, New, Store, StoreError, Swapped, Write};
 
 use crate::growing::{Growing, growing_input};
 use crate::operation::mfacore_operation;
 use crate::slice::{handle_mut, mfacore_slice};
 use crate::status::{Failure, guard, mfacore_error, mfacore_status};
 use crate::want::{
-    MFACORE_LOADED_ABSENT, MFACORE_LOADED_FOUND, MFACORE_STORED_COMMITTED, MFACORE_STORED_CONFLICT, loaded,
+    MFACORE_LOADED_ABSENT, MFACORE_LOADED_FAILED, MFACORE_LOADED_FOUND, MFACORE_STORED_COMMITTED,
+    MFACORE_STORED_CONFLICT, MFACORE_STORED_FAILED, loaded,
 };
 
 /// What a `load` callback found. It lives during that callback alone.
@@ -83,6 +84,77 @@ unsafe impl Growing for mfacore_store_table {
     const FIRST_SIZE: usize = 32;
 }
 
+type LoadCallback = extern "C" fn(*mut c_void, mfacore_slice, *mut mfacore_found) -> i32;
+type SwapCallback = extern "C" fn(*mut c_void, mfacore_slice, *const u8, *const u8, mfacore_slice) -> i32;
+
+/// The host's storage as a store of the engine.
+#[doc(hidden)]
+pub struct HostStore {
+    context: *mut c_void,
+    load: LoadCallback,
+    swap: SwapCallback,
+}
+
+// SAFETY: `context` is never followed here. `mfacore_operation_run` calls back on its own thread alone; what calls
+// back on several, the self-test, has the host's word that its callbacks bear it.
+unsafe impl Send for HostStore {}
+// SAFETY: as above.
+unsafe impl Sync for HostStore {}
+
+impl HostStore {
+    /// Reads the host's table, once.
+    pub fn new(table: *const mfacore_store_table) -> Result<Self, Failure> {
+        let table = growing_input(table, "table")?;
+        let load = table.load.ok_or_else(|| Failure::argument("table.load is NULL"))?;
+        let swap = table.swap.ok_or_else(|| Failure::argument("table.swap is NULL"))?;
+        Ok(Self { context: table.context, load, swap })
+    }
+}
+
+impl Store for HostStore {
+    fn load(&self, key: &[u8]) -> Result<Option<Loaded>, StoreError> {
+        let mut found = mfacore_found { put: Put::Nothing };
+        let said = (self.load)(self.context, mfacore_slice::of(key), &raw mut found);
+        match (said, found.put) {
+            (MFACORE_LOADED_FOUND, Put::One(loaded)) => Ok(Some(loaded)),
+            (MFACORE_LOADED_ABSENT, Put::Nothing) => Ok(None),
+            (said, put) => Err(failed_load(said, &put)),
+        }
+    }
+
+    fn swap(&self, key: &[u8], write: Write<'_>) -> Result<Swapped, StoreError> {
+        let expected = write.expected.as_ref().map_or(std::ptr::null(), |version| version.0.as_ptr());
+        let (version, bytes) = match &write.new {
+            New::Record { version, bytes } => (version.0.as_ptr(), mfacore_slice::of(bytes)),
+            New::Delete => (std::ptr::null(), mfacore_slice::EMPTY),
+        };
+        match (self.swap)(self.context, mfacore_slice::of(key), expected, version, bytes) {
+            MFACORE_STORED_COMMITTED => Ok(Swapped::Committed),
+            MFACORE_STORED_CONFLICT => Ok(Swapped::Conflict),
+            MFACORE_STORED_FAILED => Err(StoreError::new("the host's swap said MFACORE_STORED_FAILED")),
+            other => Err(StoreError::new(format!("the host's swap returned {other}, no MFACORE_STORED_.."))),
+        }
+    }
+
+    /// A table cannot say.
+    fn durable(&self) -> bool {
+        false
+    }
+}
+
+fn failed_load(said: i32, put: &Put) -> StoreError {
+    let text = match (said, put) {
+        (MFACORE_LOADED_FAILED, _) => "the host's load said MFACORE_LOADED_FAILED",
+        (MFACORE_LOADED_FOUND, Put::Nothing) => "the host's load said MFACORE_LOADED_FOUND, and put nothing",
+        (MFACORE_LOADED_ABSENT, Put::One(_)) => {
+            "the host's load said MFACORE_LOADED_ABSENT of what it had put"
+        }
+        (_, Put::Nonsense) => "the host's load put a second record, or one that mfacore_found_put refused",
+        _ => return StoreError::new(format!("the host's load returned {said}, no MFACORE_LOADED_..")),
+    };
+    StoreError::new(text)
+}
+
 /// Runs an operation to its end over the host's storage; waits, on this thread, where a try is repeated.
 /// `MFACORE_OK` says that it has ended, not how: read `mfacore_operation_outcome`. Errors: `MFACORE_ERROR_ARGUMENT`;
 /// `MFACORE_ERROR_ORDER` where a callback of this very run called it, or freed the operation.
@@ -93,30 +165,7 @@ pub extern "C" fn mfacore_operation_run(
     error: *mut *mut mfacore_error,
 ) -> mfacore_status {
     guard(error, || {
-        let table = growing_input(table, "table")?;
-        let load = table.load.ok_or_else(|| Failure::argument("table.load is NULL"))?;
-        let swap = table.swap.ok_or_else(|| Failure::argument("table.swap is NULL"))?;
-        let load = |key: &[u8]| {
-            let mut found = mfacore_found { put: Put::Nothing };
-            let said = load(table.context, mfacore_slice::of(key), &raw mut found);
-            match (said, found.put) {
-                (MFACORE_LOADED_FOUND, Put::One(loaded)) => Ok(Some(loaded)),
-                (MFACORE_LOADED_ABSENT, Put::Nothing) => Ok(None),
-                _ => Err(StoreError::new("the host's load failed, or said what it did not do")),
-            }
-        };
-        let swap = |key: &[u8], write: Write<'_>| {
-            let expected = write.expected.as_ref().map_or(std::ptr::null(), |version| version.0.as_ptr());
-            let (version, bytes) = match &write.new {
-                New::Record { version, bytes } => (version.0.as_ptr(), mfacore_slice::of(bytes)),
-                New::Delete => (std::ptr::null(), mfacore_slice::EMPTY),
-            };
-            match swap(table.context, mfacore_slice::of(key), expected, version, bytes) {
-                MFACORE_STORED_COMMITTED => Ok(Swapped::Committed),
-                MFACORE_STORED_CONFLICT => Ok(Swapped::Conflict),
-                _ => Err(StoreError::new("the host's swap failed")),
-            }
-        };
-        mfacore_operation::run(operation, load, swap)
+        let store = HostStore::new(table)?;
+        mfacore_operation::run(operation, |key| store.load(key), |key, write| store.swap(key, write))
     })
 }

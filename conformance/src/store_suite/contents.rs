@@ -130,7 +130,8 @@ pub(super) fn versions_are_bytes(home: &dyn Home<dyn Store>) -> Result<(), Stop>
     }
     let mut there = None;
     for (at, &version) in versions.iter().enumerate() {
-        let write = format!("a swap from {there:?} to {version:?}");
+        let from = there.map_or("nothing".to_owned(), |there: Version| format!("{there:?}"));
+        let write = format!("a swap from {from} to {version:?}");
         require_answer(store.put_as(b"key", there, version, b"sealed")?, Committed, &write)?;
         let expected = Loaded { version, bytes: b"sealed".to_vec() };
         store.require_there(b"key", Some(&expected), "after a swap")?;

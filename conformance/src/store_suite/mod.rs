@@ -171,6 +171,17 @@ pub fn check_async_store(make: &dyn Factory<dyn AsyncStore>) -> Report {
     Report { cases: blocking.chain(own).collect() }
 }
 
+/// The names of the cases of a store that blocks, in the order in which they run.
+pub fn case_names() -> impl Iterator<Item = &'static str> {
+    CASES.iter().map(|(name, _)| *name)
+}
+
+/// Runs one case on a store that blocks; `None` where there is none of that name.
+pub fn check_store_case(name: &str, make: &dyn Factory<dyn Store>) -> Option<Case> {
+    let (name, run) = CASES.iter().find(|(known, _)| *known == name)?;
+    Some(check(name, || run(&*make.fresh()?)))
+}
+
 fn check(name: &'static str, run: impl FnOnce() -> Result<(), Stop>) -> Case {
     let outcome = match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(())) => Outcome::Passed,

@@ -9,7 +9,8 @@ use mfacore::store::{Loaded, Store, Swapped, Version};
 
 use super::Home;
 use super::subject::{
-    AtEnd, LANES, Stop, Subject, join_all, loaded, number, panicked, race, require, require_answer, version,
+    AtEnd, LANES, Stop, Subject, join_all, loaded, mismatch, number, panicked, race, require, require_answer,
+    version,
 };
 
 const ROUNDS: u64 = 40;
@@ -89,7 +90,8 @@ fn race_to_count(handles: &[Subject]) -> Result<(), Stop> {
     for store in handles {
         let last = store.load(b"count")?.map(|loaded| loaded.version);
         require(last.is_some() && !distinct.contains(&last), || {
-            format!("the version at the end, {last:?}, is not that of the last swap")
+            let last = last.map_or("none".to_owned(), |last| format!("{last:?}"));
+            format!("the version at the end, {last}, is not that of the last swap")
         })?;
     }
     Ok(())
@@ -170,8 +172,10 @@ fn load_after_each_swap(writer: &Subject, reader: &Subject) -> Result<(), Stop> 
                 Ok(Ok(found)) => found?,
                 _ => break,
             };
-            require(found == Some(loaded(step)), || {
-                format!("a load on another thread gave {found:?} after {:?} was committed", version(step))
+            let expected = loaded(step);
+            require(found.as_ref() == Some(&expected), || {
+                let mismatch = mismatch(found.as_ref(), Some(&expected));
+                format!("after a swap was committed, a load on another thread gave {mismatch}")
             })?;
         }
         drop(ask);

@@ -45,6 +45,26 @@ pub(super) fn shown(key: &[u8]) -> String {
     format!("{} of {} bytes", key.escape_ascii(), key.len())
 }
 
+/// What was found, as against what should be there, in words: "nothing and not ..".
+pub(super) fn mismatch(found: Option<&Loaded>, expected: Option<&Loaded>) -> String {
+    match (found, expected) {
+        (Some(found), Some(expected)) if found.version == expected.version => {
+            let same =
+                found.bytes.iter().zip(&expected.bytes).take_while(|(one, other)| one == other).count();
+            let (found, expected) = (found.bytes.len(), expected.bytes.len());
+            format!(
+                "the version expected with {found} bytes for {expected}, of which the first {same} are right"
+            )
+        }
+        _ => format!("{} and not {}", described(found), described(expected)),
+    }
+}
+
+fn described(found: Option<&Loaded>) -> String {
+    let described = |found: &Loaded| format!("version {:?} with {} bytes", found.version, found.bytes.len());
+    found.map_or("nothing".to_owned(), described)
+}
+
 /// Fails the case unless `holds`.
 pub(super) fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), Stop> {
     if holds { Ok(()) } else { Err(Stop::Fail(otherwise())) }
@@ -155,7 +175,7 @@ impl Subject {
     ) -> Result<(), Stop> {
         let found = self.load(key)?;
         require(found.as_ref() == expected, || {
-            format!("{when}: the key {} holds {found:?} and not {expected:?}", shown(key))
+            format!("{when}: the key {} holds {}", shown(key), mismatch(found.as_ref(), expected))
         })
     }
 }
