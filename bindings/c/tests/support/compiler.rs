@@ -1,0 +1,114 @@
+//! C and C++ programs, compiled against the header as a host does it, and run in each way that finds something.
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Set where a missing part is a failure.
+const EVERYTHING: &str = "MFACORE_TEST_ALL";
+const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
+
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Whether a tool is there; that it is not is a failure where everything is to be tested.
+pub fn is_there(tool: &str) -> bool {
+    let found = Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
+    if !found {
+        left_out(&format!("there is no {tool} on this machine"));
+    }
+    found
+}
+
+/// Says what is not tested, past the capture of a test that passes; a failure where everything is to be tested.
+pub fn left_out(why: &str) {
+    assert!(std::env::var_os(EVERYTHING).is_none(), "{why}");
+    let _ = writeln!(std::io::stderr(), "left out: C programs ({why})");
+}
+
+/// A library that cargo built for this test: it lies beside the test's own program.
+pub fn built(file: &str) -> PathBuf {
+    let library = std::env::current_exe().unwrap().parent().unwrap().join(file);
+    assert!(library.exists(), "{} is not there", library.display());
+    library
+}
+
+pub fn succeed(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } =
+        command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let told = String::from_utf8_lossy(&stderr);
+    assert!(status.success(), "{command:?}: {status}\n{told}");
+    String::from_utf8(stdout).unwrap()
+}
+
+/// The lines of a file of the repository.
+pub fn lines(path: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    text.lines().map(str::to_owned).collect()
+}
+
+/// The names that a library shows: to the dynamic linker with `-D`, to another with `-g`.
+pub fn shown_names(library: &Path, to: &str) -> BTreeSet<String> {
+    let table = succeed(Command::new("nm").args([to, "--defined-only"]).arg(library));
+    let symbols = table.lines().filter(|line| line.split(' ').count() == 3);
+    symbols.filter_map(|line| line.split(' ').next_back()).map(str::to_owned).collect()
+}
+
+/// How a program is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Plain,
+    /// Under AddressSanitizer with LeakSanitizer, and UndefinedBehaviorSanitizer.
+    Sanitized,
+    /// Under valgrind, without a leak: slow, so where everything is to be tested.
+    Valgrind,
+}
+
+pub const WAYS: [Way; 3] = [Way::Plain, Way::Sanitized, Way::Valgrind];
+
+/// The compiler's call for a source of the repository, warnings denied.
+pub fn compile(source: &Path) -> Command {
+    let (compiler, standard) = match source.extension().and_then(std::ffi::OsStr::to_str) {
+        Some("cpp") => ("c++", "-std=c++17"),
+        _ => ("cc", "-std=c11"),
+    };
+    let mut command = Command::new(compiler);
+    command.arg(standard).args(WARNINGS).arg("-g").arg("-I").arg(root().join("include")).arg(source);
+    command
+}
+
+/// Builds a program on the static library and runs it in a folder of its own, with `arguments` and then `more` of
+/// the linker's; what it prints. None where a tool is not there.
+pub fn run(source: &str, arguments: &[&str], more: &[&str], way: Way) -> Option<String> {
+    let source = root().join(source);
+    let compiler = if source.extension().is_some_and(|extension| extension == "cpp") { "c++" } else { "cc" };
+    let is_slow = way == Way::Valgrind;
+    if !is_there(compiler) || is_slow && (std::env::var_os(EVERYTHING).is_none() || !is_there("valgrind")) {
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program");
+    let mut build = compile(&source);
+    if way == Way::Sanitized {
+        build.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
+    }
+    build.arg("-o").arg(&program).arg(built("libmfacore_c.a")).args(more).args(["-lpthread", "-ldl", "-lm"]);
+    succeed(&mut build);
+    let mut command = match way {
+        Way::Plain | Way::Sanitized => Command::new(&program),
+        Way::Valgrind => valgrind(&program),
+    };
+    Some(succeed(command.args(arguments).current_dir(folder.path())))
+}
+
+/// Valgrind, for which an error and a leak are failures. What is only pointed into is none: Rust keeps its handle of the
+/// main thread so, and a forked child the stacks of its parent's threads.
+fn valgrind(program: &Path) -> Command {
+    let mut command = Command::new("valgrind");
+    command.args(["--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"]);
+    command.args(["--show-leak-kinds=definite,indirect", "--error-exitcode=99"]).arg(program);
+    command
+}
