@@ -1,12 +1,14 @@
 //! Every scenario of `testdata/scenarios` through every Rust runner, twice, with the same bytes each time.
 #![allow(missing_docs)]
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use mfacore::store::{Store, StoreError};
 use mfacore_conformance::scenario::{
-    BlockingRunner, LoopRunner, NonblockingRunner, RunnerFactory, Scenario, play,
+    BlockingRunner, LoopRunner, NonblockingRunner, Played, RunnerFactory, Scenario, play,
 };
+use sha2::{Digest as _, Sha256};
 
 /// A SQLite file that goes with its folder.
 struct OnDisk {
@@ -117,4 +119,31 @@ fn a_scenario_that_does_not_hold_fails() {
         let error = play("broken", &scenario, &BlockingRunner::in_memory("blocking")).unwrap_err();
         assert!(error.contains(part), "{error}");
     }
+}
+
+/// What bindings in other languages compare their responses with: a line for each response.
+fn digest(played: &Played) -> String {
+    let mut lines = String::new();
+    for response in &played.responses {
+        let (outcome, status, body) = (&response.outcome, response.status, &response.body);
+        let user = response.verified_user.as_deref().unwrap_or("-");
+        let _ = writeln!(lines, "{outcome} {status} {body} {user} {}", response.events.join(","));
+    }
+    Sha256::digest(lines).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+/// After a wanted change run `MFACORE_DIGESTS=write cargo test --test scenarios`.
+#[test]
+fn the_committed_digests_are_those_of_the_rust_driver() {
+    let blocking = BlockingRunner::in_memory("blocking");
+    let lines = scenarios().into_iter().map(|(name, scenario)| {
+        let played = play(&name, &scenario, &blocking).unwrap();
+        format!("{}  {name}\n", digest(&played))
+    });
+    let digests: String = lines.collect();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/scenarios.sha256");
+    if std::env::var_os("MFACORE_DIGESTS").is_some_and(|value| value == "write") {
+        std::fs::write(&path, &digests).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), digests);
 }

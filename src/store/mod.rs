@@ -63,7 +63,7 @@ pub enum New<'a> {
         /// The sealed record, at most [`crate::limits::RECORD_BYTES_MAX`].
         bytes: &'a [u8],
     },
-    /// Nothing.
+    /// Nothing. The engine deletes only what it has loaded: `expected` names a version then.
     Delete,
 }
 

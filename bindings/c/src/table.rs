@@ -65,7 +65,8 @@ pub struct mfacore_store_table {
     pub load:
         Option<extern "C" fn(context: *mut c_void, key: mfacore_slice, found: *mut mfacore_found) -> i32>,
     /// Compares and swaps in one atomic step: `expected` (16 bytes, or NULL: nothing may be there) is what must
-    /// be there; `version` (16 bytes) with `bytes` replaces it, or, where `version` is NULL, nothing does.
+    /// be there; `version` (16 bytes) with `bytes` replaces it, or, where `version` is NULL (and `expected` is
+    /// not), nothing does.
     /// Returns `MFACORE_STORED_..`; anything else is a failure.
     pub swap: Option<
         extern "C" fn(

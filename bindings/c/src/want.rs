@@ -45,7 +45,7 @@ pub struct mfacore_want {
     pub key: mfacore_slice,
     /// Swap: whether `expected` must be there now (1), or nothing may be there (0).
     pub has_expected: i32,
-    /// Swap: whether to delete (1) or to write `version` with `bytes` (0).
+    /// Swap: whether to delete (1; `has_expected` is 1 then) or to write `version` with `bytes` (0).
     pub is_delete: i32,
     /// Swap: the version that must be there.
     pub expected: [u8; 16],

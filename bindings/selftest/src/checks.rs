@@ -37,8 +37,7 @@ pub(crate) const CHECKS: &[Check] = &[
     alone(
         "delete_removes",
         Keys::Prefixed,
-        "swap with version NULL deletes the record, under the same condition as a write; with expected NULL too, it \
-         says MFACORE_STORED_COMMITTED where nothing is there.",
+        "swap with version NULL deletes the record, under the same condition as a write.",
     ),
     alone(
         "recreated_key_is_new",

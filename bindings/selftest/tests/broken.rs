@@ -389,7 +389,6 @@ fn a_failure_is_told_with_what_to_do() {
     let expected = "\
 FAILED    delete_removes: after a delete: the key alice of 5 bytes holds version \
 3c6ef372fe94f82be73980c0b9db906a with 480 bytes and not nothing
-          to do: swap with version NULL deletes the record, under the same condition as a write; with expected NULL \
-too, it says MFACORE_STORED_COMMITTED where nothing is there.";
+          to do: swap with version NULL deletes the record, under the same condition as a write.";
     assert_eq!(found, expected);
 }

@@ -278,7 +278,8 @@ typedef struct mfacore_store_table {
   int32_t (*load)(void *context, struct mfacore_slice key, struct mfacore_found *found);
   /*
    Compares and swaps in one atomic step: `expected` (16 bytes, or NULL: nothing may be there) is what must
-   be there; `version` (16 bytes) with `bytes` replaces it, or, where `version` is NULL, nothing does.
+   be there; `version` (16 bytes) with `bytes` replaces it, or, where `version` is NULL (and `expected` is
+   not), nothing does.
    Returns `MFACORE_STORED_..`; anything else is a failure.
    */
   int32_t (*swap)(void *context,
@@ -314,7 +315,7 @@ typedef struct mfacore_want {
    */
   int32_t has_expected;
   /*
-   Swap: whether to delete (1) or to write `version` with `bytes` (0).
+   Swap: whether to delete (1; `has_expected` is 1 then) or to write `version` with `bytes` (0).
    */
   int32_t is_delete;
   /*
