@@ -256,6 +256,45 @@ typedef struct mfacore_effect {
 } mfacore_effect;
 
 /*
+ What an app and its server agree on, and how far from the current step a code may be. Set `struct_size` to
+ `sizeof(mfacore_totp)`, `secret`, and what differs from an authenticator app's settings; the rest to zero.
+ */
+typedef struct mfacore_totp {
+  /*
+   The size that the caller was compiled with.
+   */
+  size_t struct_size;
+  /*
+   The secret in base32. Read during a call alone.
+   */
+  struct mfacore_slice secret;
+  /*
+   `MFACORE_OTP_SHA..`; 0: HMAC-SHA-1.
+   */
+  int32_t algorithm;
+  /*
+   6, 7 or 8; 0: 6.
+   */
+  uint32_t digits;
+  /*
+   Seconds in a step; 0: 30.
+   */
+  uint32_t period_s;
+  /*
+   Checks: how many steps before the current one are accepted.
+   */
+  uint32_t steps_back;
+  /*
+   Checks: how many steps after the current one are accepted.
+   */
+  uint32_t steps_forward;
+  /*
+   Zero.
+   */
+  uint32_t reserved;
+} mfacore_totp;
+
+/*
  The host's storage: two callbacks, and what both are given. Set `struct_size` to
  `sizeof(mfacore_store_table)`, and members that you do not know to zero; it is read once, at the beginning of
  `mfacore_operation_run`. The callbacks run on the thread of that call, and return: no exception and no `longjmp`
@@ -647,34 +686,26 @@ mfacore_status mfacore_otp_new_secret(struct mfacore_text **out,
                                       struct mfacore_error **error);
 
 /*
- The code of `secret` (base32) at `now_ms`, 0 being the system's clock: what an app shows, for tests and devices.
- `out` is yours: free it with `mfacore_text_free`. Any thread. Errors: `MFACORE_ERROR_ARGUMENT`, `_UTF8`, `_CONFIG`
- for a secret or a setting out of its bounds.
+ The code at `now_ms`, 0 being the system's clock: what an app shows, for tests and devices. `out` is yours: free
+ it with `mfacore_text_free`. Any thread. Errors: `MFACORE_ERROR_ARGUMENT`, `_UTF8`, `_CONFIG` for a secret or a
+ setting out of its bounds.
  */
-mfacore_status mfacore_otp_generate(struct mfacore_slice secret,
-                                    int32_t algorithm,
-                                    uint32_t digits,
-                                    uint32_t period_s,
+mfacore_status mfacore_otp_generate(const struct mfacore_totp *totp,
                                     uint64_t now_ms,
                                     struct mfacore_text **out,
                                     struct mfacore_error **error);
 
 /*
- Checks a typed code in constant time, `steps_back` and `steps_forward` of the current step: `MFACORE_OTP_ACCEPTED`
- in `result` is the only success. Keep `step` and hand it to the user's next check as `last_step`
- (`MFACORE_OTP_NO_STEP` at first), in one transaction with the login, or a code is accepted twice; where the code
- was not accepted, and after a failure, `step` is `last_step`. `now_ms` 0 is the system's clock. Guesses are yours
- to limit: the engine does both. Any thread. Errors: `MFACORE_ERROR_ARGUMENT`, `_UTF8`, `_CONFIG` for a secret or a
- setting out of its bounds; a text that is no code is a wrong one.
+ Checks a typed code in constant time: `MFACORE_OTP_ACCEPTED` in `result` is the only success. Keep `step` and hand
+ it to the user's next check as `last_step` (`MFACORE_OTP_NO_STEP` at first), in one transaction with the login, or
+ a code is accepted twice; where the code was not accepted, and after a failure, `step` is `last_step`. `now_ms` 0
+ is the system's clock. Guesses are yours to limit: the engine does both. Any thread. Errors:
+ `MFACORE_ERROR_ARGUMENT`, `_UTF8`, `_CONFIG` for a secret or a setting out of its bounds; a text that is no code is
+ a wrong one.
  */
-mfacore_status mfacore_otp_check(struct mfacore_slice secret,
-                                 int32_t algorithm,
-                                 uint32_t digits,
-                                 uint32_t period_s,
+mfacore_status mfacore_otp_check(const struct mfacore_totp *totp,
                                  struct mfacore_slice typed,
                                  uint64_t now_ms,
-                                 uint32_t steps_back,
-                                 uint32_t steps_forward,
                                  uint64_t last_step,
                                  int32_t *result,
                                  uint64_t *step,
@@ -683,10 +714,7 @@ mfacore_status mfacore_otp_check(struct mfacore_slice secret,
 /*
  The `otpauth` URI that authenticator apps scan; `issuer` may be empty. The rest as `mfacore_otp_generate`.
  */
-mfacore_status mfacore_otp_uri(struct mfacore_slice secret,
-                               int32_t algorithm,
-                               uint32_t digits,
-                               uint32_t period_s,
+mfacore_status mfacore_otp_uri(const struct mfacore_totp *totp,
                                struct mfacore_slice issuer,
                                struct mfacore_slice account,
                                struct mfacore_text **out,

@@ -953,6 +953,24 @@ struct parameters {
     std::uint32_t period_s = 30;
 };
 
+namespace detail {
+
+inline mfacore_totp totp(std::string_view secret, const parameters &as, std::uint32_t back = 0, std::uint32_t forward = 0) {
+    // Zero, which means an app's setting in C, is out of its bounds here.
+    if (as.digits == 0 || as.period_s == 0) throw error(status::config, "digits and period are not zero");
+    mfacore_totp filled{};
+    filled.struct_size = sizeof filled;
+    filled.secret = ::mfacore::detail::slice(secret);
+    filled.algorithm = static_cast<std::int32_t>(as.algorithm);
+    filled.digits = as.digits;
+    filled.period_s = as.period_s;
+    filled.steps_back = back;
+    filled.steps_forward = forward;
+    return filled;
+}
+
+} // namespace detail
+
 /// How far from the current step a code may be.
 struct window {
     std::uint32_t steps_back = 1;
@@ -978,20 +996,20 @@ struct [[nodiscard]] checked {
     std::optional<otp::step> step;
 };
 
-using typed_code = detail::named<struct typed_code_meaning>;
-using issuer = detail::named<struct issuer_meaning>;
-using account = detail::named<struct account_meaning>;
+using typed_code = ::mfacore::detail::named<struct typed_code_meaning>;
+using issuer = ::mfacore::detail::named<struct issuer_meaning>;
+using account = ::mfacore::detail::named<struct account_meaning>;
 
 /// A new secret of 20 bytes, in base32.
 [[nodiscard]] inline text new_secret() {
-    return text(detail::made<text::pointer>(mfacore_otp_new_secret));
+    return text(::mfacore::detail::made<text::pointer>(mfacore_otp_new_secret));
 }
 
 /// The code at `now_ms`, 0 being the system's clock: what an app shows, for tests and devices.
 [[nodiscard]] inline text generate(std::string_view secret, std::uint64_t now_ms = 0, const parameters &as = {}) {
-    return text(detail::made<text::pointer>([&](mfacore_text **out, mfacore_error **failure) {
-        return mfacore_otp_generate(detail::slice(secret), static_cast<std::int32_t>(as.algorithm), as.digits, as.period_s,
-                                    now_ms, out, failure);
+    const mfacore_totp totp = detail::totp(secret, as);
+    return text(::mfacore::detail::made<text::pointer>([&](mfacore_text **out, mfacore_error **failure) {
+        return mfacore_otp_generate(&totp, now_ms, out, failure);
     }));
 }
 
@@ -1002,10 +1020,10 @@ inline checked check(std::string_view secret, typed_code typed, std::optional<st
     if (last && last->number == MFACORE_OTP_NO_STEP) throw error(status::argument, "the last step is no step");
     std::int32_t result = MFACORE_OTP_WRONG;
     std::uint64_t matched = 0;
-    detail::must([&](mfacore_error **failure) {
-        return mfacore_otp_check(detail::slice(secret), static_cast<std::int32_t>(as.algorithm), as.digits, as.period_s,
-                                 detail::slice(typed.view()), now_ms, around.steps_back, around.steps_forward,
-                                 last ? last->number : MFACORE_OTP_NO_STEP, &result, &matched, failure);
+    const mfacore_totp totp = detail::totp(secret, as, around.steps_back, around.steps_forward);
+    ::mfacore::detail::must([&](mfacore_error **failure) {
+        return mfacore_otp_check(&totp, ::mfacore::detail::slice(typed.view()), now_ms, last ? last->number : MFACORE_OTP_NO_STEP,
+                                 &result, &matched, failure);
     });
     checked found;
     found.verdict = static_cast<verdict>(result);
@@ -1015,16 +1033,16 @@ inline checked check(std::string_view secret, typed_code typed, std::optional<st
 
 /// The `otpauth` URI that apps scan. The issuer may be empty.
 [[nodiscard]] inline text uri(std::string_view secret, issuer by, account of, const parameters &as = {}) {
-    return text(detail::made<text::pointer>([&](mfacore_text **out, mfacore_error **failure) {
-        return mfacore_otp_uri(detail::slice(secret), static_cast<std::int32_t>(as.algorithm), as.digits, as.period_s,
-                               detail::slice(by.view()), detail::slice(of.view()), out, failure);
+    const mfacore_totp totp = detail::totp(secret, as);
+    return text(::mfacore::detail::made<text::pointer>([&](mfacore_text **out, mfacore_error **failure) {
+        return mfacore_otp_uri(&totp, ::mfacore::detail::slice(by.view()), ::mfacore::detail::slice(of.view()), out, failure);
     }));
 }
 
 /// A text as a QR code in SVG, for a web page.
 [[nodiscard]] inline text qr_svg(std::string_view shown) {
-    return text(detail::made<text::pointer>([&](mfacore_text **out, mfacore_error **failure) {
-        return mfacore_qr_svg(detail::slice(shown), out, failure);
+    return text(::mfacore::detail::made<text::pointer>([&](mfacore_text **out, mfacore_error **failure) {
+        return mfacore_qr_svg(::mfacore::detail::slice(shown), out, failure);
     }));
 }
 

@@ -189,8 +189,8 @@ static void verified(login *l) {
 static void verify(login *l) {
     mfacore_slice none = {NULL, 0};
     mfacore_text *code;
-    must(mfacore_otp_generate(text(l->secret), MFACORE_OTP_SHA1, 6, 30, l->loop->now_ms, &code, NULL) == MFACORE_OK,
-         "mfacore_otp_generate");
+    mfacore_totp totp = {.struct_size = sizeof totp, .secret = text(l->secret)};
+    must(mfacore_otp_generate(&totp, l->loop->now_ms, &code, NULL) == MFACORE_OK, "mfacore_otp_generate");
     mfacore_operation *operation;
     must(mfacore_verify_otp(l->loop->engine, l->token, MFACORE_SUBJECT_EXPECTED, text(l->user), none,
                             mfacore_text_get(code), none, l->loop->now_ms, NULL, &operation, NULL) == MFACORE_OK,

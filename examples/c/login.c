@@ -79,7 +79,8 @@ int main(int argc, char **argv) {
 
     /* Her app scans `barcode_uri` and shows a code, which she types. */
     mfacore_text *code;
-    must(mfacore_otp_generate(get(associate, "secret"), MFACORE_OTP_SHA1, 6, 30, 0, &code, &error), error);
+    mfacore_totp totp = {.struct_size = sizeof totp, .secret = get(associate, "secret")};
+    must(mfacore_otp_generate(&totp, 0, &code, &error), error);
     mfacore_operation *verify;
     must(mfacore_verify_otp(engine, token, MFACORE_SUBJECT_EXPECTED, ann, none, mfacore_text_get(code), none, 0,
                             NULL, &verify, &error), error);

@@ -108,7 +108,7 @@ fn every_output_is_zero_after_a_failure_however_early_it_is() {
     assert!(told(|e| mfacore_store_open(EMPTY, &raw mut store, e)).is_err());
     assert!(store.is_null());
     let mut made = rubbish::<mfacore_text>();
-    assert!(told(|e| mfacore_otp_generate(slice("!"), 1, 6, 30, 1, &raw mut made, e)).is_err());
+    assert!(told(|e| mfacore_otp_generate(&totp("!"), 1, &raw mut made, e)).is_err());
     assert!(made.is_null());
 
     // One place is NULL: the other one is zeroed all the same.
@@ -117,9 +117,7 @@ fn every_output_is_zero_after_a_failure_however_early_it_is() {
     assert!(told(|e| mfacore_operation_body(null(), &raw mut http, null_mut(), e)).is_err());
     assert!(json.data.is_null() && json.len == 0 && http == 0);
     let (mut result, mut step) = (MFACORE_OTP_ACCEPTED, 1);
-    let check = |result, step, e| {
-        mfacore_otp_check(slice("!"), 1, 6, 30, slice("123456"), 1, 1, 1, 77, result, step, e)
-    };
+    let check = |result, step, e| mfacore_otp_check(&totp("!"), slice("123456"), 1, 77, result, step, e);
     assert!(told(|e| check(null_mut(), &raw mut step, e)).is_err());
     assert!(told(|e| check(&raw mut result, null_mut(), e)).is_err());
     assert_eq!((result, step), (MFACORE_OTP_WRONG, 77));
@@ -305,14 +303,17 @@ fn one_time_passwords_alone() {
     let secret = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
     let generate = |algorithm, digits, period, now_ms| {
         let mut made = null_mut();
-        told(|e| mfacore_otp_generate(slice(secret), algorithm, digits, period, now_ms, &raw mut made, e))
+        let totp = mfacore_totp { algorithm, digits, period_s: period, ..totp(secret) };
+        told(|e| mfacore_otp_generate(&totp, now_ms, &raw mut made, e))
             .map(|()| text(mfacore_text_get(Owned::new(made, mfacore_text_free).0)))
             .map_err(|(status, _)| status)
     };
     // RFC 6238, appendix B.
     assert_eq!(generate(MFACORE_OTP_SHA1, 8, 30, 59_000).unwrap(), "94287082");
-    assert_eq!(generate(0, 6, 30, 59_000), Err(MFACORE_ERROR_ARGUMENT));
-    for (digits, period) in [(0, 30), (u32::MAX, 30), (262, 30), (6, 0), (6, u32::MAX)] {
+    // Zero is what apps have.
+    assert_eq!(generate(0, 0, 0, 59_000).unwrap(), "287082");
+    assert_eq!(generate(2, 6, 30, 59_000), Err(MFACORE_ERROR_ARGUMENT));
+    for (digits, period) in [(u32::MAX, 30), (262, 30), (5, 30), (6, u32::MAX)] {
         let made = generate(MFACORE_OTP_SHA1, digits, period, 59_000).unwrap_err();
         assert!([MFACORE_ERROR_ARGUMENT, MFACORE_ERROR_CONFIG].contains(&made), "{digits} {period}");
     }
@@ -320,12 +321,10 @@ fn one_time_passwords_alone() {
         let (mut result, mut step) = (-1, 0);
         let typed = slice(typed);
         let (result_at, step_at) = (&raw mut result, &raw mut step);
-        told(|e| {
-            let secret = slice(secret);
-            mfacore_otp_check(secret, 1, 8, 30, typed, 59_000, back, 0, last_step, result_at, step_at, e)
-        })
-        .map(|()| (result, step))
-        .map_err(|(status, _)| status)
+        let totp = mfacore_totp { digits: 8, steps_back: back, ..totp(secret) };
+        told(|e| mfacore_otp_check(&totp, typed, 59_000, last_step, result_at, step_at, e))
+            .map(|()| (result, step))
+            .map_err(|(status, _)| status)
     };
     assert_eq!(check("94287082", MFACORE_OTP_NO_STEP, 1), Ok((MFACORE_OTP_ACCEPTED, 1)));
     assert_eq!(check("94287082", 0, 1), Ok((MFACORE_OTP_ACCEPTED, 1)));
@@ -342,7 +341,16 @@ fn one_time_passwords_alone() {
     let secret = Owned::new(secret, mfacore_text_free);
     let of = mfacore_text_get(secret.0);
     assert_eq!(of.len, 32);
-    told(|e| mfacore_otp_uri(of, 1, 6, 30, slice("ACME"), slice("ann"), &raw mut uri, e)).unwrap();
+    let shown = mfacore_totp { secret: of, ..totp("") };
+    told(|e| mfacore_otp_uri(&shown, slice("ACME"), slice("ann"), &raw mut uri, e)).unwrap();
+    for wrong in [mfacore_totp { reserved: 1, ..shown }, mfacore_totp { struct_size: 47, ..shown }] {
+        let mut none = rubbish();
+        assert_eq!(
+            status(told(|e| mfacore_otp_generate(&wrong, 1, &raw mut none, e))),
+            MFACORE_ERROR_ARGUMENT
+        );
+        assert!(none.is_null());
+    }
     let uri = Owned::new(uri, mfacore_text_free);
     assert!(text(mfacore_text_get(uri.0)).starts_with("otpauth://totp/ACME:ann?"));
     told(|e| mfacore_qr_svg(mfacore_text_get(uri.0), &raw mut svg, e)).unwrap();

@@ -6,6 +6,7 @@
 use std::mem::{align_of, offset_of, size_of};
 
 use mfacore_c::finished::mfacore_effect;
+use mfacore_c::otp::mfacore_totp;
 use mfacore_c::slice::mfacore_slice;
 use mfacore_c::table::mfacore_store_table;
 use mfacore_c::want::mfacore_want;
@@ -24,6 +25,8 @@ fn structs_have_the_layout_of_the_first_header() {
     layout!(mfacore_want is 88: struct_size at 0, kind at 8, after_ms at 12, key at 16, has_expected at 32,
         is_delete at 36, expected at 40, version at 56, bytes at 72);
     layout!(mfacore_store_table is 32: struct_size at 0, context at 8, load at 16, swap at 24);
+    layout!(mfacore_totp is 48: struct_size at 0, secret at 8, algorithm at 24, digits at 28, period_s at 32,
+        steps_back at 36, steps_forward at 40, reserved at 44);
     layout!(mfacore_effect is 80: struct_size at 0, kind at 8, reserved at 12, json at 16, name at 32,
         destination at 48, code at 64);
 }

@@ -55,13 +55,17 @@ def login() -> Response:
 @app.post("/mfa/app")
 def enroll_app() -> Response:
     """For a user without a factor: the secret, and `barcode_uri` to show with `mfacore.otp.qr_svg`."""
-    token, user = request.form.get("mfa_token", ""), session.get("expected", "")
+    token, user = request.form.get("mfa_token", ""), session.get("expected")
+    if user is None:
+        return Response(status=401)
     return deal_with(engine.associate(token=token, user=user, authenticator_types=["otp"]).run(store))
 
 
 @app.post("/mfa")
 def pass_code() -> Response:
-    token, code, user = request.form.get("mfa_token", ""), request.form.get("otp", ""), session.get("expected", "")
+    token, code, user = request.form.get("mfa_token", ""), request.form.get("otp", ""), session.get("expected")
+    if user is None:
+        return Response(status=401)
     reply = engine.verify_otp(token=token, user=user, otp=code).run(store)
     # Proof exists only where the outcome is granted.
     if reply.verified is not None and reply.verified.purpose == "log_in":

@@ -147,13 +147,14 @@ def difference(expected: Any, found: Any, at: str) -> str | None:
     if expected == "*":
         return None
     if isinstance(expected, dict) and isinstance(found, dict):
-        pairs = ((name, value, found.get(name, MISSING)) for name, value in expected.items())
+        members = [(name, value, found.get(name, MISSING)) for name, value in expected.items()]
     elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
-        pairs = ((index, *pair) for index, pair in enumerate(zip(expected, found)))
+        members = [(index, *pair) for index, pair in enumerate(zip(expected, found))]
     else:
         same = expected == found and isinstance(expected, bool) == isinstance(found, bool)
         return None if same else f"{at} should be {expected!r}, and is {found!r}"
-    return next((text for name, *pair in pairs if (text := difference(*pair, f"{at}/{name}"))), None)
+    texts = (difference(value, there, f"{at}/{name}") for name, value, there in members)
+    return next((text for text in texts if text), None)
 
 
 def pointed(value: Any, pointer: str) -> Any:

@@ -74,7 +74,9 @@ def test_the_web_application_logs_in_whoever_passes() -> None:
     code = Totp(app.json["secret"]).generate()
     # A client without ann's session does not pass with her token and code.
     stranger = load("flask_login").app.test_client()
-    assert stranger.post("/mfa", data={"mfa_token": token, "otp": code}).status_code >= 400
+    assert stranger.post("/mfa", data={"mfa_token": token, "otp": code}).status_code == 401
+    assert stranger.post("/mfa/app", data={}).status_code == 401
+    assert 400 <= client.post("/mfa", data={}).status_code < 500
     passed = client.post("/mfa", data={"mfa_token": token, "otp": code})
     assert passed.status_code == 200
     assert client.get("/me").json == {"user": "ann"}

@@ -234,19 +234,19 @@ def test_a_task_that_is_cancelled_logs_nobody_in(engine: Engine, store: Memory) 
         token=required(engine, store), user="ann", otp=totp.generate(now_ms=later), now_ms=later
     )
 
+    tasks: list[asyncio.Task[Any]] = []
+
     class Away(AsyncMemory):
         async def swap(self, key: bytes, expected: bytes | None, new: Record | None) -> bool:
-            task.cancel()
+            tasks[0].cancel()
             await asyncio.sleep(0)
             return await super().swap(key, expected, new)
 
     async def run() -> None:
-        nonlocal task
-        task = asyncio.create_task(operation.run_async(Away(store)))
+        tasks.append(asyncio.create_task(operation.run_async(Away(store))))
         with pytest.raises(asyncio.CancelledError):
-            await task
+            await tasks[0]
 
-    task: asyncio.Task[Any]
     asyncio.run(run())
     with pytest.raises(mfacore.OrderError):
         operation.reply()
@@ -309,6 +309,19 @@ def test_a_sound_store_passes_the_self_test_and_a_broken_one_is_told() -> None:
     assert not broken.has_passed and "FAILED    stale_version_conflicts" in broken.text
     raising = mfacore.check_store(Raising(), one_thread=True)
     assert not raising.has_passed and "the database is away" in raising.text and "left out" in raising.text
+
+
+def test_a_text_without_utf8_is_named_and_not_shown(engine: Engine) -> None:
+    for token, otp in (("secret\ud800", "1"), ("t", "secret\ud800")):
+        with pytest.raises(mfacore.EncodingError) as raised:
+            engine.verify_otp(user="ann", token=token, otp=otp)
+        assert "secret" not in repr(raised.value) and raised.value.__suppress_context__
+
+
+def test_a_store_that_failed_once_is_logged(engine: Engine, store: Memory, caplog: pytest.LogCaptureFixture) -> None:
+    store.inject(["load_fails"])
+    assert engine.require(user="ann", now_ms=NOW_MS).run(store).outcome is Outcome.REQUIRED
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 def test_commands_are_data() -> None:

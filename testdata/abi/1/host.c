@@ -141,11 +141,17 @@ int main(void) {
     mfacore_slice secret = get(associate, "secret");
 
     mfacore_text *code, *picture;
-    CHECK(mfacore_otp_generate(secret, MFACORE_OTP_SHA1, 6, 30, now_ms, &code, NULL) == MFACORE_OK);
+    mfacore_totp totp;
+    memset(&totp, 0, sizeof totp);
+    totp.struct_size = sizeof totp;
+    totp.secret = secret;
+    totp.algorithm = MFACORE_OTP_SHA1;
+    totp.steps_back = 1;
+    CHECK(mfacore_otp_generate(&totp, now_ms, &code, NULL) == MFACORE_OK);
     int32_t result;
     uint64_t step;
-    CHECK(mfacore_otp_check(secret, MFACORE_OTP_SHA1, 6, 30, mfacore_text_get(code), now_ms, 1, 1, MFACORE_OTP_NO_STEP,
-                            &result, &step, NULL) == MFACORE_OK);
+    CHECK(mfacore_otp_check(&totp, mfacore_text_get(code), now_ms, MFACORE_OTP_NO_STEP, &result, &step, NULL) ==
+          MFACORE_OK);
     CHECK(result == MFACORE_OTP_ACCEPTED && step == now_ms / 30000);
     CHECK(mfacore_qr_svg(get(associate, "barcode_uri"), &picture, NULL) == MFACORE_OK);
     mfacore_text_free(picture);

@@ -62,7 +62,8 @@ static inline mfacore_operation *require(const mfacore_engine *engine, const mfa
 static inline int32_t verify(const mfacore_engine *engine, const mfacore_store *store, const char *user,
                              mfacore_slice token, const char *secret, uint64_t now_ms) {
     mfacore_text *code;
-    CHECK(mfacore_otp_generate(text(secret), MFACORE_OTP_SHA1, 6, 30, now_ms, &code, NULL) == MFACORE_OK);
+    mfacore_totp totp = {.struct_size = sizeof totp, .secret = text(secret)};
+    CHECK(mfacore_otp_generate(&totp, now_ms, &code, NULL) == MFACORE_OK);
     mfacore_operation *operation;
     CHECK(mfacore_verify_otp(engine, token, MFACORE_SUBJECT_EXPECTED, text(user), NONE, mfacore_text_get(code), NONE,
                              now_ms, NULL, &operation, NULL) == MFACORE_OK);

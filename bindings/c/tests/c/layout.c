@@ -27,6 +27,16 @@ AT(mfacore_store_table, context, 8);
 AT(mfacore_store_table, load, 16);
 AT(mfacore_store_table, swap, 24);
 
+SIZE(mfacore_totp, 48);
+AT(mfacore_totp, struct_size, 0);
+AT(mfacore_totp, secret, 8);
+AT(mfacore_totp, algorithm, 24);
+AT(mfacore_totp, digits, 28);
+AT(mfacore_totp, period_s, 32);
+AT(mfacore_totp, steps_back, 36);
+AT(mfacore_totp, steps_forward, 40);
+AT(mfacore_totp, reserved, 44);
+
 SIZE(mfacore_effect, 80);
 AT(mfacore_effect, struct_size, 0);
 AT(mfacore_effect, kind, 8);

@@ -9,6 +9,7 @@ use mfacore_c::engine::{
     mfacore_keys_new,
 };
 use mfacore_c::operation::{mfacore_operation, mfacore_operation_free, mfacore_operation_new};
+use mfacore_c::otp::mfacore_totp;
 use mfacore_c::slice::mfacore_slice;
 use mfacore_c::status::{
     MFACORE_OK, mfacore_error, mfacore_error_free, mfacore_error_message, mfacore_error_status,
@@ -149,4 +150,18 @@ pub fn memory() -> Owned<mfacore_store> {
     let mut store = null_mut();
     told(|e| mfacore_store_open(slice("memory:"), &raw mut store, e)).unwrap();
     Owned::new(store, mfacore_store_free)
+}
+
+/// A secret with an app's settings.
+pub fn totp(secret: &str) -> mfacore_totp {
+    mfacore_totp {
+        struct_size: size_of::<mfacore_totp>(),
+        secret: slice(secret),
+        algorithm: 0,
+        digits: 0,
+        period_s: 0,
+        steps_back: 0,
+        steps_forward: 0,
+        reserved: 0,
+    }
 }

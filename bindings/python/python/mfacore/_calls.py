@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Tuple
 
 from mfacore._native import ffi, lib
-from mfacore.errors import MfacoreError, of_status
+from mfacore.errors import EncodingError, MfacoreError, of_status
 
 #: What a `mfacore_slice` is made of.
 Slice = Tuple[Any, int]
@@ -18,10 +18,19 @@ def slice_of(value: str | bytes | None) -> Slice:
     """Borrowed bytes. They live as long as the tuple does, so hand it over in the call itself or keep it."""
     if value is None:
         return NOTHING
-    data = value.encode() if isinstance(value, str) else value
-    if not isinstance(data, bytes):
-        raise TypeError(f"text or bytes are needed, not {type(value).__name__}")
+    data = value if isinstance(value, bytes) else encoded(value)
     return ffi.from_buffer("uint8_t[]", data), len(data)
+
+
+def encoded(text: str) -> bytes:
+    """As UTF-8. Half a surrogate pair, which a client's JSON may hold, has none, and Python's own error would show the
+    text, which may be a code or a token."""
+    if not isinstance(text, str):
+        raise TypeError(f"a text is needed, not {type(text).__name__}")
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise EncodingError("a text is not UTF-8") from None
 
 
 def bytes_of(borrowed: Any) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ _OUTCOMES = {
     lib.MFACORE_OUTCOME_GRANTED: Outcome.GRANTED,
 }
 VERSION_BYTES = 16
+_log = logging.getLogger("mfacore")
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,12 @@ class Operation(Generic[Body]):
             reply = cast("Reply[Body]", _read(handle))
             self._handle = None
             ffi.release(handle)
+        # Given up here: an exception holds the frames that hold this operation.
+        cause, self._cause = self._cause, None
         if reply.outcome is Outcome.NONE:
-            raise OperationFailed(reply) from self._cause
+            raise OperationFailed(reply) from cause
+        if cause is not None:
+            _log.warning("a call of the store failed, and the operation went well without it", exc_info=cause)
         return reply
 
     @contextmanager

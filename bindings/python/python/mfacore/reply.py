@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -48,7 +48,7 @@ class Verified:
     #: Whether nothing but the first factor stood behind what was enrolled and passed.
     is_weak: bool
     #: What the user is about to do, where `purpose` is `step_up`.
-    transaction: str | None
+    transaction: str | None = field(repr=False)
 
 
 @dataclass(frozen=True)
