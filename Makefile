@@ -13,25 +13,49 @@ FUZZ_TARGETS ?= $(sort $(notdir $(basename $(wildcard fuzz/fuzz_targets/*.rs))))
 TIME ?= 60
 # The engine forbids unsafe code, so that speed finds more; `address` looks into the dependencies' unsafe code.
 SANITIZER ?= none
+BOUNDARY_TESTS := --test boundary --test boundary_order --test boundary_callbacks
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+HOST_VARIABLE = $(shell echo $(HOST) | tr a-z- A-Z_)
 BENCH_FEATURES := $(if $(HAS_OATH),--features liboath)
 
-.PHONY: help test test-all lint doc examples prove bench fuzz
+.PHONY: help install uninstall test test-all python sanitize lint doc examples prove bench fuzz
 
 help: ## Says what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-test: ## Tests of all crates, with the examples; names what it leaves out
+install: ## Puts the C library with its headers below PREFIX=/usr/local
+	$(MAKE) --no-print-directory -C bindings/c install
+
+uninstall: ## Takes that away
+	$(MAKE) --no-print-directory -C bindings/c uninstall
+
+test: ## Tests of all crates and bindings, with the examples; names what it leaves out
 	$(CARGO) test --workspace --features tracing --locked --quiet
 	$(CARGO) test --workspace --features tracing --locked --quiet --test scenarios -- --nocapture
 	$(MAKE) --no-print-directory examples
+	$(MAKE) --no-print-directory python
 	@command -v cargo-clippy >/dev/null || echo "left out: the lints (clippy is not on this machine)"
-	@echo "left out: formatting, lints, documentation and the benches' smoke run: make test-all"
+	@echo "left out: formatting, lints, documentation, the C tests under valgrind and Rust's AddressSanitizer, and the"
+	@echo "          benches' smoke run: make test-all"
 
-test-all: ## That, with formatting, lints, documentation and benches; a missing part fails
+test-all: ## That, with formatting, lints, documentation, sanitizers and benches; a missing part fails
 	$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory doc
 	MFACORE_TEST_ALL=1 $(MAKE) --no-print-directory test
+	$(MAKE) --no-print-directory sanitize
 	$(CARGO) test --locked --quiet --release -p mfacore-benches --benches --features liboath
+
+python: ## The wheel, installed into an empty environment, and its tests
+	bindings/python/test
+
+# The C programs run under gcc's sanitizers in every test; here are the tests that call the C functions from Rust.
+sanitize: ## The tests of the C boundary under AddressSanitizer, all of Rust with it, and under valgrind
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address $(CARGO) test --locked --quiet --target $(HOST) \
+	  --target-dir $(TARGET)/sanitize -p mfacore-c $(BOUNDARY_TESTS)
+	CARGO_TARGET_$(HOST_VARIABLE)_RUNNER="valgrind --quiet --leak-check=full --error-exitcode=99 \
+	  --errors-for-leak-kinds=definite,indirect --show-leak-kinds=definite,indirect" \
+	  $(CARGO) test --workspace --features tracing --locked --quiet $(BOUNDARY_TESTS)
 
 lint: ## Formatting and lints
 	$(CARGO) fmt --all --check
