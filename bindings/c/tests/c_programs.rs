@@ -58,6 +58,11 @@ const LOGIN: &str =
     "require: required, HTTP 403\nassociate: done, HTTP 200\nverify_otp: granted, HTTP 200\nlog in ann\n";
 
 #[test]
+fn a_login_asks_whether_a_factor_is_due() {
+    runs("examples/c/require.c", &[], &[], "yes: ann must enroll or pass one\n");
+}
+
+#[test]
 fn a_login_on_sqlite_is_granted() {
     runs("examples/c/login.c", &["mfa.db"], &[], LOGIN);
 }
@@ -87,7 +92,8 @@ fn storage_and_steps_in_cpp() {
 #[test]
 fn the_pages_show_the_examples_as_they_are() {
     for (page, language, examples) in [
-        ("bindings/c/README.md", "c", &["c/login.c", "c/otp.c"][..]),
+        ("README.md", "c", &["c/require.c"][..]),
+        ("bindings/c/README.md", "c", &["c/login.c", "c/otp.c"]),
         ("bindings/c/CPP.md", "cpp", &["cpp/login.cpp", "cpp/own_storage.cpp"]),
     ] {
         let shown = std::fs::read_to_string(root().join(page)).unwrap();

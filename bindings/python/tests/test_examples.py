@@ -39,6 +39,8 @@ def printed(*arguments: str) -> str:
 
 def test_readme_shows_the_examples_as_they_are() -> None:
     readme = (HERE / "README.md").read_text()
+    login = f"```python\n{(EXAMPLES / 'login.py').read_text()}```\n"
+    assert login in (REPOSITORY / "README.md").read_text()
     for example in ("login", "flask_login", "postgres_store"):
         assert f"```python\n{(EXAMPLES / f'{example}.py').read_text()}```\n" in readme, example
 
