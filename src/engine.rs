@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::caller::{Authority, Caller, Purpose, Subject};
 use crate::commands::dispatch::{Change, Decision, decide};
-use crate::commands::{Allows, Call, Command, DeviceToken, Typed, by_name};
+use crate::commands::{Allows, Call, Command, DeviceToken, Named, Typed, by_name};
 use crate::context::{Bearer, Context, Persist, Request, Told, event};
 use crate::crypto::keys::{KeyId, KeyRing};
 use crate::crypto::length_prefix;
@@ -75,6 +75,17 @@ impl Engine {
         seed: [u8; 32],
     ) -> Operation<C::Reply> {
         self.begin(Box::new(Typed(command)), caller, now_ms, seed)
+    }
+
+    /// The operation that runs `command`, its reply in the contract's JSON: [`Engine::call`] for a body that was read.
+    pub fn call_command<C: Command>(
+        &self,
+        command: C,
+        caller: Caller,
+        now_ms: u64,
+        seed: [u8; 32],
+    ) -> Operation<Replied> {
+        self.begin(Box::new(Named(command)), caller, now_ms, seed)
     }
 
     /// The operation that runs the command of this name, its body and its reply in the contract's JSON.

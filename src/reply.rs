@@ -344,12 +344,21 @@ pub struct Finished<R> {
 }
 
 impl Finished<Replied> {
+    /// How the operation ended.
+    pub fn outcome(&self) -> Outcome {
+        match &self.result {
+            Ok(replied) => replied.outcome,
+            Err(Refusal::Denied(_)) => Outcome::Denied,
+            Err(Refusal::Error(_)) => Outcome::None,
+        }
+    }
+
     /// Outcome, HTTP status and JSON, whichever way the operation ended.
     pub fn response(&self) -> (Outcome, u16, SecretString) {
-        match &self.result {
-            Ok(replied) => (replied.outcome, replied.status, replied.body.clone()),
-            Err(refusal @ Refusal::Denied(_)) => (Outcome::Denied, refusal.status(), refusal.to_json()),
-            Err(refusal @ Refusal::Error(_)) => (Outcome::None, refusal.status(), refusal.to_json()),
-        }
+        let (status, body) = match &self.result {
+            Ok(replied) => (replied.status, replied.body.clone()),
+            Err(refusal) => (refusal.status(), refusal.to_json()),
+        };
+        (self.outcome(), status, body)
     }
 }

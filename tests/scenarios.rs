@@ -134,6 +134,7 @@ fn digest(played: &Played) -> String {
 
 /// After a wanted change run `MFACORE_DIGESTS=write cargo test --test scenarios`.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "writes the file that it compares with")]
 fn the_committed_digests_are_those_of_the_rust_driver() {
     let blocking = BlockingRunner::in_memory("blocking");
     let lines = scenarios().into_iter().map(|(name, scenario)| {

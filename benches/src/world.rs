@@ -38,6 +38,19 @@ pub struct Prepared {
     caller: Caller,
 }
 
+/// What the host of a verification hands over, in parts.
+#[derive(Debug)]
+pub struct Parts {
+    /// The time, milliseconds since 1970.
+    pub at_ms: u64,
+    /// The seed of the operation.
+    pub seed: [u8; 32],
+    /// The `mfa_token`.
+    pub token: SecretString,
+    /// The typed code.
+    pub otp: SecretString,
+}
+
 /// A deployment with one user, whose time passes as calls are prepared.
 #[derive(Debug)]
 pub struct World<S> {
@@ -82,6 +95,14 @@ impl<S: Store> World<S> {
 
     /// A call an hour after the one before, with an `mfa_token` of its own.
     pub fn prepare(&self, typed: Typed) -> Prepared {
+        let Parts { at_ms, token, otp, .. } = self.prepare_parts(typed);
+        let authenticator_id = matches!(typed, Typed::WrongNamed).then(|| self.named.clone());
+        let caller = Caller::token(token, Subject::Expected(self.user.clone()));
+        Prepared { at_ms, command: VerifyOtp { otp, authenticator_id }, caller }
+    }
+
+    /// The same in parts.
+    pub fn prepare_parts(&self, typed: Typed) -> Parts {
         let at_ms = self.prepared_ms.get() + HOUR_MS;
         self.prepared_ms.set(at_ms);
         self.now_ms.store(at_ms, Ordering::Relaxed);
@@ -91,9 +112,15 @@ impl<S: Store> World<S> {
             Typed::Right => Totp::default().generate(&self.seeds[0], step).to_text(),
             Typed::Wrong | Typed::WrongNamed => wrong_code(&self.seeds, step),
         };
-        let authenticator_id = matches!(typed, Typed::WrongNamed).then(|| self.named.clone());
-        let caller = Caller::token(required.mfa_token, Subject::Expected(self.user.clone()));
-        Prepared { at_ms, command: VerifyOtp { otp, authenticator_id }, caller }
+        // Of a lane that no operation of the driver has.
+        Parts { at_ms, seed: operation_seed(u64::MAX, at_ms), token: required.mfa_token, otp }
+    }
+
+    /// The call that is measured, by its name and with the contract's JSON.
+    pub fn verify_json(&self, at_ms: u64, body: &str, caller: Caller) {
+        self.now_ms.store(at_ms, Ordering::Relaxed);
+        let finished = self.mfa.call("verify_otp", body, caller);
+        assert!(finished.result.is_ok_and(|replied| replied.outcome == Outcome::Granted));
     }
 
     /// The call that is measured.
@@ -113,6 +140,11 @@ impl<S: Store> World<S> {
         self.mfa.run(Require::default(), Caller::host(self.user.as_str())).result.expect("required")
     }
 
+    /// The user.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
     /// The store.
     pub fn store(&self) -> &S {
         self.mfa.store()
@@ -125,15 +157,23 @@ impl<S: Store> World<S> {
     }
 }
 
-fn engine() -> Engine {
+/// The root key of every world.
+pub const ROOT: [u8; 32] = *b"0123456789abcdefghijklmnopqrstuv";
+
+/// The policy of every world.
+pub fn policy() -> Policy {
     let mut policy = Policy::recommended();
     // A check of three steps, as the peers do; and budgets that a run does not exhaust.
     policy.skew = Skew::new(1, 1).expect("within bounds");
     policy.budgets.codes = Budget::new(1_000, 1_000);
     policy.budgets.codes_slow = Some(policy.budgets.codes);
     policy.declare_odds = true;
-    let keys = KeyRing::new(1, std::array::from_fn(|index| index as u8)).expect("not one byte repeated");
-    Engine::new(keys, policy).expect("a valid policy")
+    policy
+}
+
+fn engine() -> Engine {
+    let keys = KeyRing::new(1, ROOT).expect("not one byte repeated");
+    Engine::new(keys, policy()).expect("a valid policy")
 }
 
 /// The secrets, by number.

@@ -208,7 +208,7 @@ pub(crate) trait Call<R>: Send {
 pub(crate) struct Typed<C>(pub(crate) C);
 
 /// A call by name, answered with the contract's JSON.
-pub(crate) struct Named<C>(C);
+pub(crate) struct Named<C>(pub(crate) C);
 
 macro_rules! call {
     ($wrapper:ident, $reply:ty, $convert:expr) => {

@@ -2,12 +2,11 @@
 
 use mfacore::commands::{Challenge, Command, Require, VerifyOob, VerifyOtp, VerifyRecoveryCode};
 use mfacore::{Caller, Subject};
-use zeroize::Zeroizing;
 
 use crate::engine::mfacore_engine;
 use crate::operation::{clock, entropy, mfacore_operation};
 use crate::slice::{handle, handle_output, mfacore_slice};
-use crate::status::{Failure, MFACORE_ERROR_CONFIG, guard, mfacore_error, mfacore_status};
+use crate::status::{Failure, guard, mfacore_error, mfacore_status};
 
 /// The token must be of the user named in `user`.
 pub const MFACORE_SUBJECT_EXPECTED: i32 = 1;
@@ -25,12 +24,8 @@ fn begin<C: Command>(
     let out = handle_output(out)?;
     let engine = &handle(engine, "engine")?.engine;
     let (command, caller) = call()?;
-    let body = Zeroizing::new(
-        serde_json::to_string(&command)
-            .map_err(|_| Failure::new(MFACORE_ERROR_CONFIG, "the command cannot be written as JSON"))?,
-    );
     let seed = entropy(seed)?;
-    out.put(mfacore_operation::begin(engine.call(C::NAME, &body, caller, clock(now_ms), *seed)));
+    out.put(mfacore_operation::begin(engine.call_command(command, caller, clock(now_ms), *seed)));
     Ok(())
 }
 

@@ -1,21 +1,27 @@
 //! What an operation left, in the form that C reads.
 
+use std::sync::OnceLock;
+
 use mfacore::{Finished, Outcome, Replied, SecretString, Verified};
 use serde_json::Value;
 use zeroize::Zeroize;
 
 use crate::finished::{MFACORE_EFFECT_DELIVERY, MFACORE_EFFECT_EVENT};
 
-/// What an operation left; wiped when it is dropped.
+/// What an operation left; wiped when it is dropped. What a host reads is written when it is first asked for: a login
+/// looks at little of it. Two threads that read at once, against the rule, find the same.
 pub(crate) struct Ended {
-    pub(crate) outcome: Outcome,
+    finished: Finished<Replied>,
+    response: OnceLock<Response>,
+    message: OnceLock<String>,
+    values: OnceLock<Vec<(String, SecretString)>>,
+    effects: OnceLock<Vec<Effect>>,
+}
+
+/// What goes to the client.
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) body: SecretString,
-    pub(crate) sequence: u64,
-    /// Why there is no answer, for a log.
-    pub(crate) message: String,
-    values: Vec<(String, SecretString)>,
-    pub(crate) effects: Vec<Effect>,
 }
 
 /// Something that the host sends or logs.
@@ -29,28 +35,59 @@ pub(crate) struct Effect {
 
 impl Ended {
     pub(crate) fn of(finished: Finished<Replied>) -> Self {
-        let (outcome, status, body) = finished.response();
-        let deliveries =
-            finished.deliveries.iter().map(|one| effect(MFACORE_EFFECT_DELIVERY, one, "/channel"));
-        let events = finished.events.iter().map(|one| effect(MFACORE_EFFECT_EVENT, one, "/event"));
-        let effects = deliveries.chain(events).collect();
-        let (mut values, mut message) = (Vec::new(), String::new());
-        match &finished.result {
-            // First, so that no member of a body could stand before them.
-            Ok(replied) => values.extend(replied.verified.iter().flat_map(proof)),
-            Err(refusal) => message = refusal.to_string(),
-        }
-        if let Ok(json) = serde_json::from_str(body.expose()).map(Wiped)
-            && let Value::Object(members) = &json.0
-        {
-            values.extend(members.iter().map(|(name, value)| (name.clone(), text(value))));
-        }
-        Self { outcome, status, body, sequence: finished.sequence, message, values, effects }
+        let (response, message) = (OnceLock::new(), OnceLock::new());
+        Self { finished, response, message, values: OnceLock::new(), effects: OnceLock::new() }
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        self.finished.outcome()
+    }
+
+    pub(crate) fn sequence(&self) -> u64 {
+        self.finished.sequence
+    }
+
+    pub(crate) fn response(&self) -> &Response {
+        self.response.get_or_init(|| {
+            let (_, status, body) = self.finished.response();
+            Response { status, body }
+        })
+    }
+
+    /// Why there is no answer, for a log.
+    pub(crate) fn message(&self) -> &str {
+        let refusal = self.finished.result.as_ref().err();
+        self.message.get_or_init(|| refusal.map(ToString::to_string).unwrap_or_default())
+    }
+
+    pub(crate) fn effects_len(&self) -> usize {
+        self.finished.deliveries.len().saturating_add(self.finished.events.len())
+    }
+
+    pub(crate) fn effect(&self, index: usize) -> Option<&Effect> {
+        let effects = self.effects.get_or_init(|| {
+            let Finished { deliveries, events, .. } = &self.finished;
+            let deliveries = deliveries.iter().map(|one| effect(MFACORE_EFFECT_DELIVERY, one, "/channel"));
+            let events = events.iter().map(|one| effect(MFACORE_EFFECT_EVENT, one, "/event"));
+            deliveries.chain(events).collect()
+        });
+        effects.get(index)
     }
 
     /// The value of this name.
     pub(crate) fn value(&self, name: &str) -> Option<&SecretString> {
-        self.values.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+        let values = self.values.get_or_init(|| {
+            let verified = self.finished.result.as_ref().ok().and_then(|replied| replied.verified.as_ref());
+            // The proof first, so that no member of a body could stand before it.
+            let mut values: Vec<_> = verified.into_iter().flat_map(proof).collect();
+            if let Ok(json) = serde_json::from_str(self.response().body.expose()).map(Wiped)
+                && let Value::Object(members) = &json.0
+            {
+                values.extend(members.iter().map(|(name, value)| (name.clone(), text(value))));
+            }
+            values
+        });
+        values.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use mfacore::{Outcome, SecretString};
 
+use crate::ended::Ended;
 use crate::growing::{Growing, growing_output};
 use crate::operation::mfacore_operation;
 use crate::slice::{handle, mfacore_slice, output};
@@ -88,7 +89,7 @@ fn optional(text: Option<&SecretString>) -> mfacore_slice {
 pub extern "C" fn mfacore_operation_outcome(operation: *const mfacore_operation) -> i32 {
     guard_value(MFACORE_OUTCOME_NONE, || {
         let ended = handle(operation, "operation").and_then(mfacore_operation::ended);
-        ended.map_or(MFACORE_OUTCOME_NONE, |ended| number(ended.outcome))
+        ended.map_or(MFACORE_OUTCOME_NONE, |ended| number(ended.outcome()))
     })
 }
 
@@ -105,9 +106,9 @@ pub extern "C" fn mfacore_operation_body(
         let http_status = output(http_status, 0, "http_status");
         let json = output(json, mfacore_slice::EMPTY, "json");
         let (http_status, json) = (http_status?, json?);
-        let ended = handle(operation, "operation")?.ended()?;
-        http_status.put(ended.status.into());
-        json.put(slice(&ended.body));
+        let response = handle(operation, "operation")?.ended()?.response();
+        http_status.put(response.status.into());
+        json.put(slice(&response.body));
         Ok(())
     })
 }
@@ -122,7 +123,7 @@ pub extern "C" fn mfacore_operation_message(
 ) -> mfacore_status {
     guard(error, || {
         let message = output(message, mfacore_slice::EMPTY, "message")?;
-        message.put(mfacore_slice::of(handle(operation, "operation")?.ended()?.message.as_bytes()));
+        message.put(mfacore_slice::of(handle(operation, "operation")?.ended()?.message().as_bytes()));
         Ok(())
     })
 }
@@ -154,7 +155,7 @@ pub extern "C" fn mfacore_operation_get(
 #[unsafe(no_mangle)]
 pub extern "C" fn mfacore_operation_sequence(operation: *const mfacore_operation) -> u64 {
     guard_value(0, || {
-        handle(operation, "operation").and_then(mfacore_operation::ended).map_or(0, |ended| ended.sequence)
+        handle(operation, "operation").and_then(mfacore_operation::ended).map_or(0, Ended::sequence)
     })
 }
 
@@ -163,9 +164,7 @@ pub extern "C" fn mfacore_operation_sequence(operation: *const mfacore_operation
 #[unsafe(no_mangle)]
 pub extern "C" fn mfacore_operation_effect_count(operation: *const mfacore_operation) -> usize {
     guard_value(0, || {
-        handle(operation, "operation")
-            .and_then(mfacore_operation::ended)
-            .map_or(0, |ended| ended.effects.len())
+        handle(operation, "operation").and_then(mfacore_operation::ended).map_or(0, Ended::effects_len)
     })
 }
 
@@ -181,7 +180,7 @@ pub extern "C" fn mfacore_operation_effect(
 ) -> mfacore_status {
     guard(error, || {
         let out = growing_output(effect, "effect")?;
-        let found = handle(operation, "operation")?.ended()?.effects.get(index);
+        let found = handle(operation, "operation")?.ended()?.effect(index);
         let found = found.ok_or_else(|| not_found("there is no effect at this index"))?;
         out.put(mfacore_effect {
             struct_size: 0,

@@ -626,6 +626,18 @@ static void names_are_escaped() {
     CHECK(run(all) == outcome::required);
     auto none = made.require(caller::host("bob").verified_emails({}), {}, now_ms);
     CHECK(run(none) == outcome::required);
+    // The facts that only show later arrive as they are.
+    const auto labelled = caller::token(begun(made, run, caller::host("carl"))).of("carl").account_label("Carl & Co");
+    auto app = associate_app(made, labelled);
+    CHECK(run(app) == outcome::done && member(app, "barcode_uri").find("Carl%20%26%20Co") != std::string::npos);
+    const mfacore::engine by_mail(keys(), R"({"profile":"recommended","enforcement":"always","factors":["otp","email"]})");
+    map_store mails;
+    auto mailed = by_mail.require(caller::host("dora").verified_emails({"dora@example.com"}), {}, now_ms);
+    auto unmailed = by_mail.require(caller::host("emil").verified_emails({}), {}, now_ms);
+    CHECK(mailed.run(mails) == outcome::required);
+    CHECK(unmailed.run(mails) == outcome::required);
+    CHECK(member(mailed, "mfa_requirements").find(R"("email")") != std::string::npos);
+    CHECK(member(unmailed, "mfa_requirements") != member(mailed, "mfa_requirements"));
 }
 
 static void codes_alone() {
@@ -657,6 +669,8 @@ static void codes_alone() {
     CHECK(throws(status::argument, [&] { (void)otp::check(sha1, code, otp::step{UINT64_MAX}, 59000); }));
     CHECK(throws(status::config, [&] { (void)otp::check("not base32!", code, std::nullopt, 59000); }));
     CHECK(throws(status::config, [&] { (void)otp::generate(sha1, 59000, {otp::algorithm::sha1, 9, 30}); }));
+    CHECK(throws(status::config, [&] { (void)otp::generate(sha1, 59000, {otp::algorithm::sha1, 0, 30}); }));
+    CHECK(throws(status::config, [&] { (void)otp::generate(sha1, 59000, {otp::algorithm::sha1, 6, 0}); }));
     CHECK(throws(status::argument, [&] { (void)otp::generate(sha1, 59000, {static_cast<otp::algorithm>(2), 6, 30}); }));
 
     const auto secret = otp::new_secret();
