@@ -1,62 +1,32 @@
 //! The C program that the README shows, compiled and run, and what the libraries have.
 #![allow(missing_docs)]
 
+#[path = "../../c/tests/support/compiler.rs"]
+mod compiler;
+
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// Whether there is a C compiler; that there is none is a failure where everything is to be tested.
-fn is_there() -> bool {
-    let found = Command::new("cc").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !found {
-        assert!(std::env::var_os("MFACORE_TEST_ALL").is_none(), "there is no cc on this machine");
-        // Past the capture of a test that passes.
-        let _ = writeln!(std::io::stderr(), "left out: C programs (there is no cc on this machine)");
-    }
-    found
-}
-
-/// A library that cargo built for this test: it lies beside the test's own program.
-fn library(name: &str) -> PathBuf {
-    let library = std::env::current_exe().unwrap().parent().unwrap().join(name);
-    assert!(library.exists(), "{} is not there", library.display());
-    library
-}
-
-fn compile(source: &Path, library: &Path, program: &Path) {
-    let mut build = Command::new("cc");
-    build.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-I"]).arg(root().join("include"));
-    build.arg(source).arg("-o").arg(program).arg(library);
-    let output = build.args(["-lpthread", "-ldl", "-lm"]).output().unwrap();
-    assert!(output.status.success(), "{build:?}\n{}", String::from_utf8_lossy(&output.stderr));
-}
+use compiler::{SYSTEM, WAYS, built, compile, is_there, root, run, succeed};
 
 #[test]
 fn the_program_tells_a_sound_store_from_a_broken_one() {
-    if !is_there() {
-        return;
+    let source = "bindings/selftest/tests/c/selftest.c";
+    for way in WAYS {
+        for (arguments, code, line) in [
+            (&[][..], 0, "\n11 ok, 0 failed, 0 left out\n"),
+            (
+                &["broken"],
+                1,
+                "FAILED    stale_version_conflicts: updating an absent key was answered with Committed and not Conflict\n",
+            ),
+        ] {
+            if let Some(ran) = run(source, "libmfacore_selftest.a", arguments, way) {
+                assert_eq!(ran.code, Some(code), "{way:?}: {}{}", ran.printed, ran.complained);
+                assert!(ran.printed.contains(line), "{way:?}: {}", ran.printed);
+            }
+        }
     }
-    let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("program");
-    let source = root().join("bindings/selftest/tests/c/selftest.c");
-    compile(&source, &library("libmfacore_selftest.a"), &program);
-
-    let sound = Command::new(&program).output().unwrap();
-    let told = String::from_utf8(sound.stdout).unwrap();
-    assert_eq!(sound.status.code(), Some(0), "{told}");
-    assert!(told.contains("\n11 ok, 0 failed, 0 left out\n"), "{told}");
-
-    let broken = Command::new(&program).arg("broken").output().unwrap();
-    let told = String::from_utf8(broken.stdout).unwrap();
-    assert_eq!(broken.status.code(), Some(1), "{told}");
-    let line = "FAILED    stale_version_conflicts: updating an absent key was answered with Committed and not \
-                Conflict\n";
-    assert!(told.contains(line), "{told}");
 }
 
 /// The functions that a header declares: each name that stands before a parenthesis.
@@ -76,7 +46,7 @@ fn both_libraries_have_every_function_of_both_headers() {
     assert!(listed.lines().eq(own.iter()), "symbols.txt lists {listed}");
     let all: BTreeSet<String> = functions("mfacore.h").union(&own).cloned().collect();
     assert!(all.len() > 40 && all.contains("mfacore_found_put"), "{all:?}");
-    if !is_there() {
+    if !is_there("cc") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -88,9 +58,9 @@ fn both_libraries_have_every_function_of_both_headers() {
             .unwrap()
     });
     writeln!(file, "return there == {} ? 0 : 1; }}", all.len()).unwrap();
-    compile(&source, &library("libmfacore_selftest.a"), &folder.path().join("static"));
-    if cfg!(target_os = "linux") {
-        compile(&source, &library("libmfacore_selftest.so"), &folder.path().join("shared"));
+    for library in ["libmfacore_selftest.a", "libmfacore_selftest.so"] {
+        let program = folder.path().join(library);
+        succeed(compile(&source).arg("-o").arg(program).arg(built(library)).args(SYSTEM));
     }
 }
 

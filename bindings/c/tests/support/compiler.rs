@@ -8,6 +8,8 @@ use std::process::{Command, Output};
 
 /// Set where a missing part is a failure.
 const EVERYTHING: &str = "MFACORE_TEST_ALL";
+/// What a static library needs beside itself.
+pub const SYSTEM: [&str; 3] = ["-lpthread", "-ldl", "-lm"];
 const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Werror", "-pedantic"];
 
 pub fn root() -> PathBuf {
@@ -80,9 +82,15 @@ pub fn compile(source: &Path) -> Command {
     command
 }
 
-/// Builds a program on the static library and runs it in a folder of its own, with `arguments` and then `more` of
-/// the linker's; what it prints. None where a tool is not there.
-pub fn run(source: &str, arguments: &[&str], more: &[&str], way: Way) -> Option<String> {
+/// What a program came to.
+pub struct Ran {
+    pub code: Option<i32>,
+    pub printed: String,
+    pub complained: String,
+}
+
+/// Builds a program on a static library and runs it in a folder of its own. None where a tool is not there.
+pub fn run(source: &str, library: &str, arguments: &[&str], way: Way) -> Option<Ran> {
     let source = root().join(source);
     let compiler = if source.extension().is_some_and(|extension| extension == "cpp") { "c++" } else { "cc" };
     let is_slow = way == Way::Valgrind;
@@ -95,7 +103,7 @@ pub fn run(source: &str, arguments: &[&str], more: &[&str], way: Way) -> Option<
     if way == Way::Sanitized {
         build.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
     }
-    build.arg("-o").arg(&program).arg(built("libmfacore_c.a")).args(more).args(["-lpthread", "-ldl", "-lm"]);
+    build.arg("-o").arg(&program).arg(built(library)).args(SYSTEM);
     succeed(&mut build);
     let mut command = match way {
         Way::Plain | Way::Sanitized => Command::new(&program),
@@ -103,7 +111,9 @@ pub fn run(source: &str, arguments: &[&str], more: &[&str], way: Way) -> Option<
         Way::Valgrind if source.ends_with("fork.c") => valgrind(&program, "--leak-check=no"),
         Way::Valgrind => valgrind(&program, "--leak-check=full"),
     };
-    Some(succeed(command.args(arguments).current_dir(folder.path())))
+    let output = command.args(arguments).current_dir(folder.path()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Some(Ran { code: output.status.code(), printed: text(&output.stdout), complained: text(&output.stderr) })
 }
 
 /// Valgrind, for which an error and a leak are failures. What is only pointed into is no leak: Rust keeps its handle of
