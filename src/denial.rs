@@ -269,7 +269,7 @@ impl Denial {
             retry_after: self.retry_after_s,
             recovery_code: self.recovery_code.as_ref(),
         };
-        serde_json::to_string(&body).unwrap_or_default().into()
+        SecretString::json(&body).unwrap_or_else(|_| "".into())
     }
 }
 

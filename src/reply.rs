@@ -288,9 +288,11 @@ pub struct Replied {
 impl Replied {
     pub(crate) fn of(mut reply: impl Reply) -> Self {
         let status = reply.status();
-        let body =
-            if status == 204 { String::new() } else { serde_json::to_string(&reply).unwrap_or_default() };
-        Self { outcome: reply.outcome(), status, body: body.into(), verified: reply.take_verified() }
+        let body = match status {
+            204 => "".into(),
+            _ => SecretString::json(&reply).unwrap_or_else(|_| "".into()),
+        };
+        Self { outcome: reply.outcome(), status, body, verified: reply.take_verified() }
     }
 }
 

@@ -251,7 +251,7 @@ pub(super) fn begin(
     record.pending.push(pending);
     context.event(EventKind::EnrollmentStarted { authenticator: enrollment.authenticator_id() });
     let reply = show(record, context, bearer, kind, &enrollment, recovery_codes)?;
-    let secrets = serde_json::to_string(&reply).map_err(|_| Error::Cap("reply"))?.into();
+    let secrets = SecretString::json(&reply).map_err(|_| Error::Cap("reply"))?;
     // An answer that names a code is worth nothing without it.
     let life_ms = kind.channel().map_or(LOST_ANSWER_MS, |_| LOST_ANSWER_MS.min(context.policy.oob_code_ms));
     kept_answer::keep(record, context, enrollment.suffix, &secrets, life_ms)?;

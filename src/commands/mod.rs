@@ -220,7 +220,8 @@ macro_rules! call {
                 C::ALLOWS
             }
             fn body(&self) -> SecretBytes {
-                SecretBytes::new(serde_json::to_vec(&self.0).unwrap_or_default())
+                let json = crate::SecretString::json(&self.0).unwrap_or_else(|_| "".into());
+                SecretBytes::new(json.expose().as_bytes().to_vec())
             }
             fn charge(&self, record: &Record, context: &Context<'_>) -> Result<Charge, Refusal> {
                 self.0.charge(record, context)

@@ -66,7 +66,7 @@ impl Command for RegenerateRecoveryCodes {
             (Some(recovery_code), true) => RecoveryCodes::One { recovery_code },
             (last, _) => RecoveryCodes::Set { recovery_codes: codes.into_iter().chain(last).collect() },
         };
-        let secrets = serde_json::to_string(&reply).map_err(|_| Error::Cap("reply"))?.into();
+        let secrets = SecretString::json(&reply).map_err(|_| Error::Cap("reply"))?;
         kept_answer::keep(record, context, suffix, &secrets, LOST_ANSWER_MS)?;
         context.event(EventKind::RecoveryRegenerated);
         Ok(reply)

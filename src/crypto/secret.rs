@@ -109,6 +109,37 @@ impl SecretString {
     }
 }
 
+impl SecretString {
+    /// `value` as JSON. A text that grows moves, and each place that it leaves is wiped.
+    pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<Self> {
+        let mut written = Moving(Zeroizing::new(Vec::with_capacity(512)));
+        serde_json::to_writer(&mut written, value)?;
+        String::from_utf8(std::mem::take(&mut *written.0))
+            .map(Self)
+            .map_err(|_| serde::ser::Error::custom("JSON is UTF-8"))
+    }
+}
+
+/// Bytes that are written, and wiped where they lay before.
+struct Moving(Zeroizing<Vec<u8>>);
+
+impl std::io::Write for Moving {
+    fn write(&mut self, part: &[u8]) -> std::io::Result<usize> {
+        let needed = self.0.len().saturating_add(part.len());
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed.saturating_mul(2)));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(part);
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 impl From<String> for SecretString {
     fn from(text: String) -> Self {
         Self(text)

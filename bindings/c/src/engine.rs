@@ -119,7 +119,7 @@ pub struct mfacore_engine {
 }
 
 /// Makes an engine. `policy_json` is an object: `{"profile": "recommended", "issuer": "ACME"}`; empty: the
-/// recommended policy as it is. `keys` stays yours, and `out` is: free it with `mfacore_engine_free`. Any thread.
+/// recommended policy as it is; docs/json.md has its members. `keys` stays yours, and `out` is: free it with `mfacore_engine_free`. Any thread.
 /// Errors: `MFACORE_ERROR_CONFIG`, whose message says what to change; `MFACORE_ERROR_ARGUMENT`, `_UTF8`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mfacore_engine_new(

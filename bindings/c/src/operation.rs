@@ -178,7 +178,8 @@ pub(crate) fn entropy(seed: *const u8) -> Result<Zeroizing<[u8; 32]>, Failure> {
 ///
 /// `caller_json` says on whose word, and whose it must be: `{"authority":{"host":"ann"}}`, or
 /// `{"authority":{"token":{"text":"..","subject":{"expected":"ann"}}}}`, where `"subject":"from_token"` is for
-/// endpoints without a session; beside it `client`, and in `facts` what only the host knows. Build it from your own
+/// endpoints without a session; beside it `client`, and in `facts` what only the host knows (docs/json.md). A name that
+/// is no call's ends without an outcome, with status 500. Build it from your own
 /// session, never from what a client sent.
 ///
 /// `now_ms` is milliseconds since 1970, 0 the system's clock. `seed` is 32 bytes from the system's generator, for

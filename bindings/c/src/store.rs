@@ -7,14 +7,15 @@ use crate::operation::mfacore_operation;
 use crate::slice::{free, handle, handle_output, mfacore_slice};
 use crate::status::{Failure, MFACORE_ERROR_STORE, guard, guard_value, mfacore_error, mfacore_status};
 
-/// A built-in store. Any number of threads at once. Do not carry it over a fork: open it in each process.
+/// A built-in store. Any number of threads at once. Not over a fork: fork before one is opened, or after all are freed.
 #[allow(non_camel_case_types)]
 pub struct mfacore_store {
     store: Box<dyn Store>,
 }
 
 /// Opens a built-in store: `sqlite:name.db`, `sqlite:///folder/name.db`, a path, or `memory:` (for tests: nothing
-/// outlives the handle). A file is made where there is none. `out` is yours: free it with `mfacore_store_free`. Any
+/// outlives the handle). A file is made where there is none. While it is open nothing else in this process may open
+/// its file, neither another SQLite nor a plain copy: SQLite's locks would be lost. `out` is yours: free it with `mfacore_store_free`. Any
 /// thread. Errors: `MFACORE_ERROR_STORE`, whose message says what is wrong with the file; `MFACORE_ERROR_ARGUMENT`,
 /// `_UTF8`.
 #[unsafe(no_mangle)]

@@ -117,7 +117,7 @@ fn described(want: &Want<'_>) -> mfacore_want {
 /// go with `MFACORE_LOADED_FOUND` alone: absence is an outcome of its own, never a NULL. Say
 /// `MFACORE_LOADED_ABSENT` only where the store is sure: a replica that lags is not. Errors:
 /// `MFACORE_ERROR_ARGUMENT`, after which the operation wants the same still: answer `MFACORE_LOADED_FAILED`;
-/// `MFACORE_ERROR_ORDER`, where no load was wanted: the operation denies.
+/// `MFACORE_ERROR_ORDER`, where no load was wanted: the operation denies, and after its end nothing changes.
 #[unsafe(no_mangle)]
 pub extern "C" fn mfacore_operation_loaded(
     operation: *mut mfacore_operation,
@@ -154,7 +154,8 @@ pub(crate) fn loaded(version: *const u8, bytes: mfacore_slice) -> Result<Loaded,
 /// Answers `MFACORE_WANT_SWAP`. `outcome` is `MFACORE_STORED_..`. Whatever you answer but committed, the
 /// operation loads again and finds out by itself whether it was written: say `MFACORE_STORED_FAILED` wherever you
 /// cannot tell. Committed, said of what is not, gives a login away. Errors: `MFACORE_ERROR_ARGUMENT`, after which
-/// the operation wants the same still; `MFACORE_ERROR_ORDER`, where no swap was wanted: the operation denies.
+/// the operation wants the same still; `MFACORE_ERROR_ORDER`, where no swap was wanted: the operation denies, and after
+/// its end nothing changes.
 #[unsafe(no_mangle)]
 pub extern "C" fn mfacore_operation_stored(
     operation: *mut mfacore_operation,

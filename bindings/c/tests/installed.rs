@@ -110,7 +110,7 @@ fn uninstalling_takes_that_away_and_nothing_else() {
     std::fs::create_dir_all(others.parent().unwrap()).unwrap();
     std::fs::write(&others, "").unwrap();
     make("install", &variables);
-    assert_eq!(files(folder.path()).len(), 15, "{:?}", files(folder.path()));
+    assert_eq!(files(folder.path()).len(), 16, "{:?}", files(folder.path()));
     make("uninstall", &variables);
     assert_eq!(files(folder.path()), [others.display().to_string()]);
 }

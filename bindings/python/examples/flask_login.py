@@ -14,6 +14,8 @@ from mfacore import Outcome
 
 app = Flask(__name__)
 app.secret_key = os.environ.get("SESSION_KEY") or secrets.token_hex(32)
+if "MFA_STORE" in os.environ and "MFA_ROOT_KEY" not in os.environ:
+    raise SystemExit("MFA_ROOT_KEY is missing: 64 hexadecimal digits, the same at every start, or nothing stored opens again")
 root = bytes.fromhex(os.environ.get("MFA_ROOT_KEY") or secrets.token_hex(32))
 engine = mfacore.Engine(mfacore.KeyRing(1, root), {"profile": "recommended", "enforcement": "always", "issuer": "ACME"})
 store = mfacore.BuiltInStore(os.environ.get("MFA_STORE", "memory:"))
@@ -32,7 +34,7 @@ def deal_with(reply: mfacore.Reply[Any]) -> Response:
 
 @app.errorhandler(mfacore.OperationFailed)
 def failed(error: mfacore.OperationFailed) -> Response:
-    app.logger.error("mfacore: %s", error)
+    app.logger.error("mfacore: %s", error, exc_info=error)
     return deal_with(error.reply)
 
 

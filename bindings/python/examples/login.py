@@ -1,4 +1,4 @@
-"""A second factor at login, on a SQLite file: ann enrolls an app at her first login, and passes it."""
+"""A second factor at login, in memory or on the new file named: ann enrolls an app at her first login, and passes it."""
 
 import os
 import sys
@@ -6,7 +6,8 @@ import sys
 import mfacore
 from mfacore import Outcome
 
-# Yours: 32 bytes from the system's generator, kept in your secret manager.
+# Yours: 32 bytes from the system's generator, kept in your secret manager. A new key at each start, as here, opens nothing
+# that was stored before.
 root = os.urandom(32)
 
 # Once in a process: any number of threads may use these two.
@@ -19,7 +20,7 @@ required = engine.require(user="ann").run(store)
 print("require:", required.outcome.name, required.status)
 token = required.body["mfa_token"]
 
-# She has none yet, and takes an app, which scans `barcode_uri`.
+# She has none yet, and takes an app, which scans `barcode_uri`. Show her its `recovery_codes`, too: once.
 enrolled = engine.associate(token=token, user="ann", authenticator_types=["otp"]).run(store)
 print("associate:", enrolled.outcome.name, enrolled.status)
 

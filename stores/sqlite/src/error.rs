@@ -9,6 +9,11 @@ use mfacore::limits::{KEY_BYTES_MAX, RECORD_BYTES_MAX};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
+    /// A store was open when this process was forked: SQLite's locks of then would be shared with the parent.
+    #[error(
+        "a store was open when this process was forked: open stores after the fork, or close them before it"
+    )]
+    Forked,
     /// The text names no file: another scheme, a host, parameters, or nothing at all.
     #[error("{given:?} names no SQLite store: {reason}")]
     BadUrl {

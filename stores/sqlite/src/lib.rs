@@ -25,18 +25,21 @@
 //! - **Group commit.** One thread writes; swaps that wait for it, up to [`BATCH_SWAPS_MAX`], share a
 //!   transaction and its sync. If that fails, each of them gets an error: none knows whether it is there.
 //! - **Shared.** Threads share one [`Sqlite`] or clones of it; processes on one machine share the file, which
-//!   must be on a local file system. After a fork each process opens it anew; a handle from before the fork
-//!   only gives errors.
+//!   must be on a local file system. Fork before a store is opened, or after all are closed: a child of a
+//!   process that has one open cannot open any (it may `exec`), and a handle from before the fork only gives errors.
+//!   SQLite keeps its locks in its process: while a store is open nothing else there may open its file, neither
+//!   another SQLite nor a plain copy.
 //! - **Futures.** [`AsyncStore`] needs no runtime: the store's own threads do the work, and complete the
 //!   futures.
 //! - **Private.** A new file is readable by its owner alone, and so are the `-wal` and `-shm` files beside
-//!   it. Copy all three or use SQLite's own backup; the main file alone may lack the last commits.
+//!   it. Back up from another process, with SQLite's own backup; the main file alone may lack the last commits.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub)]
 
 mod error;
 mod location;
 mod open;
+mod process;
 mod readers;
 mod writer;
 
@@ -74,6 +77,8 @@ pub struct Counts {
 struct Handle {
     path: PathBuf,
     process: u32,
+    /// Counted until the threads are gone.
+    _opened: process::Opened,
     /// `None` only while it is dropped.
     threads: Option<Threads>,
 }
@@ -92,12 +97,13 @@ impl Sqlite {
 
     /// Opens the store at a path, whatever characters it has, and makes the file if there is none.
     pub fn open_path(path: &Path) -> Result<Self, OpenError> {
+        let opened = process::Opened::new().ok_or(OpenError::Forked)?;
         let (connection, path) = open::open_or_create(path)?;
         let readers = Readers::start(&path)?;
         let writer = Writer::start(connection)
             .map_err(|error| OpenError::Failed { path: path.clone(), reason: error.to_string() })?;
         let threads = Some(Threads { writer, readers });
-        Ok(Self { handle: Arc::new(Handle { path, process: std::process::id(), threads }) })
+        Ok(Self { handle: Arc::new(Handle { path, process: std::process::id(), threads, _opened: opened }) })
     }
 
     /// The file, as an absolute path.

@@ -10,7 +10,8 @@
  *   only with length 0.
  * - Threads. An engine and a built-in store may be used by any number of threads at once. An operation, a ring of
  *   keys, an error and a text belong to one thread at a time, and may move. The library starts no thread before a
- *   SQLite store is opened, and writes no log. After fork() open stores anew; engines live on.
+ *   SQLite store is opened, and writes no log. Fork before a SQLite store is opened or after all are freed: a child
+ *   of a process that has one open cannot open any. Engines live on.
  * - Errors. Each function that can fail returns a status, MFACORE_OK where it did what it says, and takes, last, a
  *   place for an error object: NULL, or a pointer that is set to NULL or to an object that you free. Outputs are
  *   zeroed before anything else, so that after a failure they hold zero, which never means yes.
@@ -191,7 +192,7 @@ typedef struct mfacore_keys mfacore_keys;
 typedef struct mfacore_operation mfacore_operation;
 
 /*
- A built-in store. Any number of threads at once. Do not carry it over a fork: open it in each process.
+ A built-in store. Any number of threads at once. Not over a fork: fork before one is opened, or after all are freed.
  */
 typedef struct mfacore_store mfacore_store;
 
@@ -555,7 +556,7 @@ void mfacore_keys_free(struct mfacore_keys *keys);
 
 /*
  Makes an engine. `policy_json` is an object: `{"profile": "recommended", "issuer": "ACME"}`; empty: the
- recommended policy as it is. `keys` stays yours, and `out` is: free it with `mfacore_engine_free`. Any thread.
+ recommended policy as it is; docs/json.md has its members. `keys` stays yours, and `out` is: free it with `mfacore_engine_free`. Any thread.
  Errors: `MFACORE_ERROR_CONFIG`, whose message says what to change; `MFACORE_ERROR_ARGUMENT`, `_UTF8`.
  */
 mfacore_status mfacore_engine_new(const struct mfacore_keys *keys,
@@ -642,7 +643,8 @@ mfacore_status mfacore_operation_effect(const struct mfacore_operation *operatio
 
  `caller_json` says on whose word, and whose it must be: `{"authority":{"host":"ann"}}`, or
  `{"authority":{"token":{"text":"..","subject":{"expected":"ann"}}}}`, where `"subject":"from_token"` is for
- endpoints without a session; beside it `client`, and in `facts` what only the host knows. Build it from your own
+ endpoints without a session; beside it `client`, and in `facts` what only the host knows (docs/json.md). A name that
+ is no call's ends without an outcome, with status 500. Build it from your own
  session, never from what a client sent.
 
  `now_ms` is milliseconds since 1970, 0 the system's clock. `seed` is 32 bytes from the system's generator, for
@@ -746,7 +748,8 @@ void mfacore_error_free(struct mfacore_error *error);
 
 /*
  Opens a built-in store: `sqlite:name.db`, `sqlite:///folder/name.db`, a path, or `memory:` (for tests: nothing
- outlives the handle). A file is made where there is none. `out` is yours: free it with `mfacore_store_free`. Any
+ outlives the handle). A file is made where there is none. While it is open nothing else in this process may open
+ its file, neither another SQLite nor a plain copy: SQLite's locks would be lost. `out` is yours: free it with `mfacore_store_free`. Any
  thread. Errors: `MFACORE_ERROR_STORE`, whose message says what is wrong with the file; `MFACORE_ERROR_ARGUMENT`,
  `_UTF8`.
  */
@@ -802,7 +805,7 @@ mfacore_status mfacore_operation_next(const struct mfacore_operation *operation,
  go with `MFACORE_LOADED_FOUND` alone: absence is an outcome of its own, never a NULL. Say
  `MFACORE_LOADED_ABSENT` only where the store is sure: a replica that lags is not. Errors:
  `MFACORE_ERROR_ARGUMENT`, after which the operation wants the same still: answer `MFACORE_LOADED_FAILED`;
- `MFACORE_ERROR_ORDER`, where no load was wanted: the operation denies.
+ `MFACORE_ERROR_ORDER`, where no load was wanted: the operation denies, and after its end nothing changes.
  */
 mfacore_status mfacore_operation_loaded(struct mfacore_operation *operation,
                                         int32_t outcome,
@@ -814,7 +817,8 @@ mfacore_status mfacore_operation_loaded(struct mfacore_operation *operation,
  Answers `MFACORE_WANT_SWAP`. `outcome` is `MFACORE_STORED_..`. Whatever you answer but committed, the
  operation loads again and finds out by itself whether it was written: say `MFACORE_STORED_FAILED` wherever you
  cannot tell. Committed, said of what is not, gives a login away. Errors: `MFACORE_ERROR_ARGUMENT`, after which
- the operation wants the same still; `MFACORE_ERROR_ORDER`, where no swap was wanted: the operation denies.
+ the operation wants the same still; `MFACORE_ERROR_ORDER`, where no swap was wanted: the operation denies, and after
+ its end nothing changes.
  */
 mfacore_status mfacore_operation_stored(struct mfacore_operation *operation,
                                         int32_t outcome,

@@ -1,5 +1,5 @@
 /* Processes that fork, as web servers do: before anything of the library was used, and after. Engines go over; stores
- * are opened anew. Argument: the file of the SQLite store, which parent and child share. */
+ * are opened after the fork. Argument: the file of the SQLite store, which parent and child share. */
 #define _GNU_SOURCE
 #include "check.h"
 #include <sys/wait.h>
@@ -32,12 +32,11 @@ static void before_first_use(const char *url) {
     must_succeed(child);
 }
 
-/* The engine was used, the parent has a store open and an operation begun, with which the child goes on: one of both may,
- * as an operation holds a seed. */
+/* The engine was used, and an operation begun, with which the child goes on: one of both may, as an operation holds a
+ * seed. The parent's store was freed before the fork, and parent and child open their own. */
 static void after_use(const char *url) {
     mfacore_engine *engine = new_engine();
     log_in(engine, url, "parent");
-    mfacore_store *store = new_store(url);
     mfacore_operation *half;
     CHECK(mfacore_require(engine, text("half"), NONE, NONE, NOW_MS, NULL, &half, NULL) == MFACORE_OK);
     pid_t child = fork();
@@ -47,12 +46,34 @@ static void after_use(const char *url) {
         CHECK(mfacore_operation_run_store(half, own, NULL) == MFACORE_OK);
         CHECK(mfacore_operation_outcome(half) == MFACORE_OUTCOME_REQUIRED);
         mfacore_store_free(own);
-        _exit(0); /* what the parent owns is not freed here */
+        mfacore_operation_free(half);
+        mfacore_engine_free(engine);
+        exit(0);
     }
     must_succeed(child);
     mfacore_operation_free(half);
     log_in(engine, url, "parent after");
-    mfacore_operation_free(require(engine, store, "half", NOW_MS));
+    mfacore_engine_free(engine);
+}
+
+/* SQLite's locks are in the memory that a fork copies: beside a store of the parent's the child gets none, old or new. */
+static void with_a_store_open(const char *url) {
+    mfacore_engine *engine = new_engine();
+    mfacore_store *store = new_store(url);
+    pid_t child = fork();
+    if (child == 0) {
+        mfacore_store *own = (mfacore_store *)1;
+        mfacore_error *error;
+        CHECK(mfacore_store_open(text(url), &own, &error) == MFACORE_ERROR_STORE && own == NULL);
+        mfacore_error_free(error);
+        mfacore_operation *inherited;
+        CHECK(mfacore_require(engine, text("ann"), NONE, NONE, NOW_MS, NULL, &inherited, NULL) == MFACORE_OK);
+        CHECK(mfacore_operation_run_store(inherited, store, NULL) == MFACORE_OK);
+        CHECK(mfacore_operation_outcome(inherited) == MFACORE_OUTCOME_NONE);
+        _exit(0); /* what the parent owns is not freed here */
+    }
+    must_succeed(child);
+    mfacore_operation_free(require(engine, store, "parent", NOW_MS + 120000));
     mfacore_store_free(store);
     mfacore_engine_free(engine);
 }
@@ -82,6 +103,7 @@ int main(int argc, char **argv) {
     CHECK(argc == 2);
     before_first_use(argv[1]);
     after_use(argv[1]);
+    with_a_store_open(argv[1]);
     secrets_differ();
     return 0;
 }

@@ -39,6 +39,9 @@ static void nulls(const mfacore_engine *engine) {
     CHECK(operation == NULL);
     REFUSED(MFACORE_ERROR_ARGUMENT, mfacore_require(engine, half, NONE, NONE, 0, NULL, &operation, &error));
     REFUSED(MFACORE_ERROR_ARGUMENT, mfacore_require(engine, endless, NONE, NONE, 0, NULL, &operation, &error));
+    /* Counted, the final zero byte would make ann somebody who has no factor. */
+    mfacore_slice counted = {(const uint8_t *)"ann", sizeof "ann"};
+    REFUSED(MFACORE_ERROR_ARGUMENT, mfacore_require(engine, counted, NONE, NONE, 0, NULL, &operation, &error));
     REFUSED(MFACORE_ERROR_UTF8, mfacore_require(engine, text("\xff"), NONE, NONE, 0, NULL, &operation, &error));
     REFUSED(MFACORE_ERROR_ARGUMENT, mfacore_require(engine, text("ann"), NONE, NONE, 0, NULL, NULL, &error));
     REFUSED(MFACORE_ERROR_ARGUMENT, mfacore_verify_otp(engine, NONE, 3, text("ann"), NONE, NONE, NONE, 0, NULL,

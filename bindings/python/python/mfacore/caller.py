@@ -24,7 +24,7 @@ class Caller:
     """On whose word a call is made. Build it from your own session, never from what a client sent.
 
     `client` is the client that was authenticated, or named itself where it is public. `facts` are what only you know, by
-    the names of the Rust type `Caller`: `account_label`, `expects`, `mfa_audience`, `purpose`, `transaction`,
+    the names in docs/json.md: `account_label`, `expects`, `mfa_audience`, `purpose`, `transaction`,
     `sequence_min`, `locale`, `verified_emails`, `force`, `trust_browser`.
     """
 

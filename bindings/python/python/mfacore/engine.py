@@ -40,7 +40,7 @@ class Engine:
     """
 
     def __init__(self, keys: KeyRing, policy: Policy | str = "") -> None:
-        """`policy` is the JSON of the Rust type `Policy`, such as `{"profile": "recommended", "issuer": "ACME"}`. Raises `ConfigError`,
+        """`policy` is what docs/json.md says, such as `{"profile": "recommended", "issuer": "ACME"}`. Raises `ConfigError`,
         whose text says what to change."""
         free, new = lib.mfacore_engine_free, lib.mfacore_engine_new
         self._handle: Any = taken("mfacore_engine", free, new, keys._handle, slice_of(_json(policy)))

@@ -41,7 +41,8 @@ class AsyncStore(Protocol):
 
 
 class BuiltInStore:
-    """A store of the library. Any number of threads at once; after `os.fork` open it anew."""
+    """A store of the library. Any number of threads at once. Fork before one on SQLite is opened, or after all are gone.
+    While it is open nothing else in this process may open its file."""
 
     def __init__(self, url: str) -> None:
         """Opens `sqlite:name.db`, `sqlite:///folder/name.db`, a path, or `memory:` (for tests). A file is made where
