@@ -36,8 +36,8 @@ test: ## Tests of all crates and bindings, with the examples; names what it leav
 	$(MAKE) --no-print-directory examples
 	$(MAKE) --no-print-directory python
 	@command -v cargo-clippy >/dev/null || echo "left out: the lints (clippy is not on this machine)"
-	@echo "left out: formatting, lints, documentation, the C tests under valgrind and Rust's AddressSanitizer, and the"
-	@echo "          benches' smoke run: make test-all"
+	@echo "left out: formatting, lints, documentation, the C tests under sanitizers and valgrind, and the benches' smoke"
+	@echo "          run: make test-all"
 
 test-all: ## That, with formatting, lints, documentation, sanitizers and benches; a missing part fails
 	$(MAKE) --no-print-directory lint
@@ -49,7 +49,7 @@ test-all: ## That, with formatting, lints, documentation, sanitizers and benches
 python: ## The wheel, installed into an empty environment, and its tests
 	bindings/python/test
 
-# The C programs run under gcc's sanitizers in every test; here are the tests that call the C functions from Rust.
+# The C programs run under gcc's sanitizers in the tests themselves; here are the tests that call the C functions from Rust.
 sanitize: ## The tests of the C boundary under AddressSanitizer, all of Rust with it, and under valgrind
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address $(CARGO) test --locked --quiet --target $(HOST) \
 	  --target-dir $(TARGET)/sanitize -p mfacore-c $(BOUNDARY_TESTS)

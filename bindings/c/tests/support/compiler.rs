@@ -63,9 +63,10 @@ pub fn shown_names(library: &Path, to: &str) -> BTreeSet<String> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     Plain,
-    /// Under AddressSanitizer with LeakSanitizer, and UndefinedBehaviorSanitizer.
+    /// Under AddressSanitizer with LeakSanitizer, and UndefinedBehaviorSanitizer; where everything is to be tested, as
+    /// it is slow.
     Sanitized,
-    /// Under valgrind, without a leak: slow, so where everything is to be tested.
+    /// Under valgrind, without a leak; the same.
     Valgrind,
 }
 
@@ -93,8 +94,11 @@ pub struct Ran {
 pub fn run(source: &str, library: &str, arguments: &[&str], way: Way) -> Option<Ran> {
     let source = root().join(source);
     let compiler = if source.extension().is_some_and(|extension| extension == "cpp") { "c++" } else { "cc" };
-    let is_slow = way == Way::Valgrind;
-    if !is_there(compiler) || is_slow && (std::env::var_os(EVERYTHING).is_none() || !is_there("valgrind")) {
+    let is_everything = std::env::var_os(EVERYTHING).is_some();
+    if !is_there(compiler)
+        || way != Way::Plain && !is_everything
+        || way == Way::Valgrind && !is_there("valgrind")
+    {
         return None;
     }
     let folder = tempfile::tempdir().unwrap();
