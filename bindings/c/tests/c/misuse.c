@@ -39,9 +39,13 @@ static void nulls(const mfacore_engine *engine) {
     CHECK(operation == NULL);
     REFUSED(MFACORE_ERROR_ARGUMENT, mfacore_require(engine, half, NONE, NONE, 0, NULL, &operation, &error));
     REFUSED(MFACORE_ERROR_ARGUMENT, mfacore_require(engine, endless, NONE, NONE, 0, NULL, &operation, &error));
-    /* Counted, the final zero byte would make ann somebody who has no factor. */
+    /* Counted, the final zero byte would make ann somebody who has no factor: it has ended, and nobody passes. */
     mfacore_slice counted = {(const uint8_t *)"ann", sizeof "ann"};
-    REFUSED(MFACORE_ERROR_ARGUMENT, mfacore_require(engine, counted, NONE, NONE, 0, NULL, &operation, &error));
+    mfacore_want want = {.struct_size = sizeof want};
+    CHECK(mfacore_require(engine, counted, NONE, NONE, NOW_MS, NULL, &operation, NULL) == MFACORE_OK);
+    CHECK(mfacore_operation_next(operation, &want, NULL) == MFACORE_OK && want.kind == MFACORE_WANT_DONE);
+    CHECK(mfacore_operation_outcome(operation) == MFACORE_OUTCOME_NONE);
+    mfacore_operation_free(operation);
     REFUSED(MFACORE_ERROR_UTF8, mfacore_require(engine, text("\xff"), NONE, NONE, 0, NULL, &operation, &error));
     REFUSED(MFACORE_ERROR_ARGUMENT, mfacore_require(engine, text("ann"), NONE, NONE, 0, NULL, NULL, &error));
     REFUSED(MFACORE_ERROR_ARGUMENT, mfacore_verify_otp(engine, NONE, 3, text("ann"), NONE, NONE, NONE, 0, NULL,
