@@ -164,8 +164,8 @@ pub enum PhoneChannel {
 pub struct PushPolicy {
     /// How a push is answered.
     pub confirmation: PushConfirmation,
-    /// Where devices reach the host, for the QR code: `https://mfa.acme.example`. Needed with the factor
-    /// `push-notification`.
+    /// Where devices reach the host, for the QR code: `https://mfa.acme.example`, or plain http on loopback while
+    /// developing. Needed with the factor `push-notification`.
     pub base_url: Option<String>,
 }
 
@@ -272,7 +272,7 @@ impl Policy {
             ),
             (
                 self.push.base_url.as_ref().is_none_or(|url| url_is_sound(url)),
-                "push.base_url is an https URL of at most 256 printable ASCII characters",
+                "push.base_url is an https URL (http on loopback alone) of at most 256 printable ASCII characters",
             ),
             (life_is_sound(self.oob_code_ms), "oob_code_ms is 30,000 to 3,600,000"),
             (
@@ -346,9 +346,21 @@ fn message_budget_is_sound(budget: Budget) -> bool {
 }
 
 fn url_is_sound(url: &str) -> bool {
-    url.strip_prefix("https://").is_some_and(|rest| !rest.is_empty())
-        && url.len() <= BASE_URL_BYTES_MAX
-        && url.bytes().all(|byte| byte.is_ascii_graphic())
+    let is_safe = url.strip_prefix("https://").is_some_and(|rest| !rest.is_empty())
+        || url.strip_prefix("http://").is_some_and(is_on_loopback);
+    is_safe && url.len() <= BASE_URL_BYTES_MAX && url.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether the rest of a URL leads to the machine itself, where a developer's device may run.
+fn is_on_loopback(rest: &str) -> bool {
+    let (authority, _) = rest.split_once(['/', '?', '#']).unwrap_or((rest, ""));
+    ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| match authority.strip_prefix(host) {
+        Some("") => true,
+        Some(rest) => {
+            rest.strip_prefix(':').is_some_and(|port| port.bytes().all(|digit| digit.is_ascii_digit()))
+        }
+        None => false,
+    })
 }
 
 fn merge(whole: &mut serde_json::Value, changes: serde_json::Value) {
@@ -398,6 +410,8 @@ mod tests {
             (r#"{"phone":{"allowed_prefixes":["49"]}}"#, "phone.allowed_prefixes"),
             (r#"{"factors":["push-notification"]}"#, "push.base_url must be set"),
             (r#"{"push":{"base_url":"http://x"}}"#, "push.base_url is an https URL"),
+            (r#"{"push":{"base_url":"http://localhost@x"}}"#, "push.base_url is an https URL"),
+            (r#"{"push":{"base_url":"http://localhost:80@x/"}}"#, "push.base_url is an https URL"),
             (r#"{"oob_code_ms":1}"#, "oob_code_ms"),
             (r#"{"messages":{"phone":{"burst":0}}}"#, "messages"),
             (r#"{"email_delay_ms":99999999999}"#, "email_delay_ms"),

@@ -7,12 +7,13 @@ use std::process::Command;
 
 use serde_json::Value;
 
-const LICENCES: [&str; 9] = [
+const LICENCES: [&str; 10] = [
     "MIT",
     "Apache-2.0",
     "BSD-2-Clause",
     "BSD-3-Clause",
     "BlueOak-1.0.0",
+    "ISC",
     "Unicode-3.0",
     "Unlicense",
     "Zlib",

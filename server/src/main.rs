@@ -1,0 +1,70 @@
+//! `mfacore-server`: reads options, and serves until it is told to end.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use mfacore::SecretString;
+use mfacore_server::options::{LogFormat, Options, Serve, Tool};
+use mfacore_server::secrets::{SecretDigest, token};
+use mfacore_server::start::{Started, end_on_signal};
+use mfacore_server::users::hash_password;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let ended = match &options.tool {
+        Some(tool) => run(tool),
+        None => serve(&options.serve),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("mfacore-server: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(tool: &Tool) -> Result<(), String> {
+    let text = match tool {
+        Tool::HashPassword => {
+            let mut typed = String::new();
+            std::io::stdin().read_line(&mut typed).map_err(|error| error.to_string())?;
+            let typed = SecretString::from(typed);
+            hash_password(&typed.expose().trim_end_matches(['\r', '\n']).into())?
+        }
+        Tool::NewSecret => {
+            let secret = token()?;
+            let digest = SecretDigest::of(secret.expose()).to_text();
+            format!("client_secret {}\nsecret_sha256 {digest}", secret.expose())
+        }
+    };
+    print(&format!("{text}\n"))
+}
+
+fn serve(options: &Serve) -> Result<(), String> {
+    log(options.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| error.to_string())?.block_on(async {
+        let started = Started::new(options).await.map_err(|error| error.to_string())?;
+        print(&started.announcement())?;
+        tokio::spawn(end_on_signal(started.handle()));
+        started.serve().await.map_err(|error| error.to_string())
+    })
+}
+
+fn print(text: &str) -> Result<(), String> {
+    let mut output = std::io::stdout().lock();
+    output.write_all(text.as_bytes()).and_then(|()| output.flush()).map_err(|error| error.to_string())
+}
+
+/// Audit events, requests and what goes wrong, on standard error.
+fn log(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}

@@ -1,0 +1,65 @@
+//! The engine as the endpoints call it: on tasks of their own, with what it wants sent handed over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mfacore::commands::Command;
+use mfacore::drivers::nonblocking::Mfa;
+use mfacore::store::{AsyncStore, BoxFuture, Memory};
+use mfacore::{Caller, Engine, Refusal};
+use mfacore_sqlite::Sqlite;
+
+use crate::answer::Refused;
+use crate::deliveries::Deliveries;
+
+/// The engine, its store, and whoever sends its messages.
+#[derive(Clone)]
+pub struct Service {
+    mfa: Mfa<Arc<dyn AsyncStore>>,
+    deliveries: Deliveries,
+}
+
+impl Service {
+    /// The engine on a store.
+    pub fn new(engine: Engine, store: Arc<dyn AsyncStore>, deliveries: Deliveries) -> Self {
+        let pause = |pause: Duration| Box::pin(tokio::time::sleep(pause)) as BoxFuture<'static, ()>;
+        Self { mfa: Mfa::new(engine, store, Arc::new(pause)), deliveries }
+    }
+
+    /// Runs a command to its end, though the client goes away meanwhile: what was charged is not lost, and what is
+    /// to be sent is sent.
+    ///
+    /// # Errors
+    /// The engine's refusal; 500 where the task panicked.
+    pub async fn run<C: Command>(&self, command: C, caller: Caller) -> Result<C::Reply, Refused> {
+        let Self { mfa, deliveries } = self.clone();
+        let task = tokio::spawn(async move {
+            let finished = mfa.run(command, caller).await;
+            deliveries.send(finished.deliveries);
+            finished.result
+        });
+        match task.await {
+            Ok(result) => result.map_err(|refusal: Refusal| refusal.into()),
+            Err(_) => Err(Refused::internal()),
+        }
+    }
+
+    /// The messages that wait to be seen, in development.
+    pub fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
+    }
+}
+
+/// The store at a URL. For a database of your own implement [`AsyncStore`] (or `Store`), try it with
+/// `mfacore-conformance`, and open it here.
+///
+/// # Errors
+/// Why it cannot be opened.
+pub fn open_store(url: &str) -> Result<Arc<dyn AsyncStore>, String> {
+    match url {
+        "memory:" => Ok(Arc::new(Memory::new())),
+        _ => Sqlite::open(url)
+            .map(|store| Arc::new(store) as Arc<dyn AsyncStore>)
+            .map_err(|error| error.to_string()),
+    }
+}

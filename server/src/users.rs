@@ -1,0 +1,191 @@
+//! The users and their passwords: the first factor. A host has its own directory in this place.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use axum::http::StatusCode;
+use mfacore::{Caller, SecretString};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+use crate::answer::Refused;
+use crate::error::{StartError, read_json};
+use crate::rates::Rates;
+
+/// Passwords tried for one name: so many at once, and one more each [`PASSWORD_REFILL`].
+const PASSWORD_BURST: NonZeroU32 = NonZeroU32::new(20).unwrap();
+const PASSWORD_REFILL: Duration = Duration::from_secs(6);
+const PASSWORD_BYTES_MAX: usize = 1024;
+
+/// A user.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// What the engine and tokens name the user by; it never changes.
+    pub id: String,
+    /// What the user types.
+    pub username: String,
+    /// Argon2id, as a PHC string.
+    pub password_hash: String,
+    /// The e-mail address.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// Whether it was verified: then it is an authenticator (CONTRACT section 4, rule 2).
+    #[serde(default)]
+    pub email_verified: bool,
+    /// The user's name.
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+impl User {
+    /// The call that this user's first factor makes, with what only the host knows.
+    pub fn caller(&self) -> Caller {
+        let emails = self.email.iter().filter(|_| self.email_verified).map(String::as_str);
+        Caller::host(&self.id)
+            .account_label(self.email.as_ref().unwrap_or(&self.username))
+            .verified_emails(emails)
+    }
+}
+
+/// All users.
+pub struct Users {
+    by_username: HashMap<String, Arc<User>>,
+    by_id: HashMap<String, Arc<User>>,
+    /// Verified for names that nobody has, so that time does not tell which those are.
+    decoy: String,
+    /// Hashing takes a core and 19 MiB each: no more at once than there are cores.
+    hashing: Semaphore,
+    tried: Rates,
+}
+
+impl Users {
+    /// The users in `path`.
+    ///
+    /// # Errors
+    /// [`StartError`]: a user twice, or a hash that is none.
+    pub fn load(path: &Path) -> Result<Self, StartError> {
+        Self::new(read_json(path)?).map_err(|reason| StartError::content(path, reason))
+    }
+
+    /// These users.
+    ///
+    /// # Errors
+    /// Which user is there twice, or has a hash that is none.
+    pub fn new(users: Vec<User>) -> Result<Self, String> {
+        let (mut by_username, mut by_id) = (HashMap::new(), HashMap::new());
+        for user in users {
+            PasswordHash::new(&user.password_hash)
+                .ok()
+                .filter(|hash| hash.algorithm.as_str() == "argon2id")
+                .ok_or_else(|| {
+                    format!("{}: password_hash is no Argon2id; make one with hash-password", user.id)
+                })?;
+            let user = Arc::new(user);
+            if by_id.insert(user.id.clone(), user.clone()).is_some() {
+                return Err(format!("{}: there are two users of this id", user.id));
+            }
+            if let Some(other) = by_username.insert(user.username.clone(), user) {
+                return Err(format!("{}: there are two users of this username", other.username));
+            }
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            by_username,
+            by_id,
+            decoy: hash_password(&crate::secrets::token()?)?,
+            hashing: Semaphore::new(cores),
+            tried: Rates::new(PASSWORD_BURST, PASSWORD_REFILL),
+        })
+    }
+
+    /// The user of this id.
+    pub fn by_id(&self, id: &str) -> Option<&Arc<User>> {
+        self.by_id.get(id)
+    }
+
+    /// The user whose password this is. Wrong names and wrong passwords are refused alike.
+    ///
+    /// # Errors
+    /// 403 `invalid_grant`; 429 after too many tries for this name, whether right or wrong.
+    pub async fn authenticate(&self, username: &str, password: SecretString) -> Result<Arc<User>, Refused> {
+        if let Err(seconds) = self.tried.count(username) {
+            let text = "Too many attempts. Try again later.";
+            return Err(Refused::too_many("too_many_attempts", text, seconds));
+        }
+        let wrong = || Refused::new(StatusCode::FORBIDDEN, "invalid_grant", "Wrong email or password.");
+        if password.expose().len() > PASSWORD_BYTES_MAX {
+            return Err(wrong());
+        }
+        let user = self.by_username.get(username).cloned();
+        let hash = user.as_ref().map_or(&self.decoy, |user| &user.password_hash).clone();
+        let permit = self.hashing.acquire().await.map_err(|_| Refused::unavailable())?;
+        let verified = tokio::task::spawn_blocking(move || is_password(&password, &hash)).await;
+        drop(permit);
+        match (user, verified) {
+            (Some(user), Ok(true)) => Ok(user),
+            (_, Ok(_)) => Err(wrong()),
+            (_, Err(_)) => Err(Refused::internal()),
+        }
+    }
+}
+
+fn is_password(password: &SecretString, hash: &str) -> bool {
+    let Ok(hash) = PasswordHash::new(hash) else { return false };
+    Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok()
+}
+
+/// The Argon2id hash of a password, for the users file.
+///
+/// # Errors
+/// The system's generator failed.
+pub fn hash_password(password: &SecretString) -> Result<String, String> {
+    let hash = Argon2::default().hash_password(password.expose().as_bytes());
+    hash.map(|hash| hash.to_string()).map_err(|error| format!("the password could not be hashed: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(id: &str, username: &str, password_hash: &str) -> User {
+        User {
+            id: id.to_owned(),
+            username: username.to_owned(),
+            password_hash: password_hash.to_owned(),
+            email: None,
+            email_verified: false,
+            name: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_right_password_alone_lets_in_and_tries_are_counted() {
+        let hash = hash_password(&"right".into()).unwrap();
+        let users = Users::new(vec![user("auth0|1", "ann", &hash)]).unwrap();
+        assert_eq!(users.authenticate("ann", "right".into()).await.unwrap().id, "auth0|1");
+        assert!(users.authenticate("ann", "wrong".into()).await.is_err());
+        assert!(users.authenticate("bob", "right".into()).await.is_err());
+        let mut last = None;
+        for _ in 0..PASSWORD_BURST.get() {
+            last = Some(users.authenticate("ann", "right".into()).await);
+        }
+        let refused = format!("{:?}", last.unwrap().unwrap_err());
+        assert!(refused.contains("too_many_attempts"), "{refused}");
+    }
+
+    #[test]
+    fn files_that_cannot_be_right_are_refused() {
+        let hash = hash_password(&"right".into()).unwrap();
+        let twice = |a: User, b: User| Users::new(vec![a, b]).err().unwrap();
+        assert!(twice(user("1", "ann", &hash), user("1", "bob", &hash)).contains("this id"));
+        assert!(twice(user("1", "ann", &hash), user("2", "ann", &hash)).contains("this username"));
+        assert!(Users::new(vec![user("1", "ann", "secret")]).err().unwrap().contains("hash-password"));
+    }
+}
