@@ -20,10 +20,9 @@ pub struct Service {
 }
 
 impl Service {
-    /// The engine on a store.
-    pub fn new(engine: Engine, store: Arc<dyn AsyncStore>, deliveries: Deliveries) -> Self {
-        let pause = |pause: Duration| Box::pin(tokio::time::sleep(pause)) as BoxFuture<'static, ()>;
-        Self { mfa: Mfa::new(engine, store, Arc::new(pause)), deliveries }
+    /// The engine on its store, and whoever sends.
+    pub fn new(mfa: Mfa<Arc<dyn AsyncStore>>, deliveries: Deliveries) -> Self {
+        Self { mfa, deliveries }
     }
 
     /// Runs a command to its end, though the client goes away meanwhile: what was charged is not lost, and what is
@@ -48,6 +47,12 @@ impl Service {
     pub fn deliveries(&self) -> &Deliveries {
         &self.deliveries
     }
+}
+
+/// The engine on a store, with the clock and the generator of this machine.
+pub fn engine_on(store: Arc<dyn AsyncStore>, engine: Engine) -> Mfa<Arc<dyn AsyncStore>> {
+    let pause = |pause: Duration| Box::pin(tokio::time::sleep(pause)) as BoxFuture<'static, ()>;
+    Mfa::new(engine, store, Arc::new(pause))
 }
 
 /// The store at a URL. For a database of your own implement [`AsyncStore`] (or `Store`), try it with

@@ -18,7 +18,7 @@ use crate::options::Serve;
 use crate::policy::policy;
 use crate::secrets::{SecretDigest, token};
 use crate::server::{Server, router};
-use crate::service::{Service, open_store};
+use crate::service::{Service, engine_on, open_store};
 use crate::tokens::Signer;
 use crate::users::{User, Users, hash_password};
 
@@ -84,7 +84,7 @@ impl Started {
         };
         let server = Server::new(
             issuer.clone(),
-            Service::new(engine, store, deliveries),
+            Service::new(engine_on(store, engine), deliveries),
             users,
             clients,
             Signer::new(issuer.clone(), &keys).map_err(wrong_key)?,

@@ -207,7 +207,7 @@ impl Request<'_> {
         };
         let is_granted =
             |scope: &&str| scope.parse::<Scopes>().map_or(true, |scope| access.scope.contains(scope));
-        let scope: Vec<&str> = asked.scope.split(' ').filter(is_granted).collect();
+        let scope: Vec<&str> = asked.scope.split_ascii_whitespace().filter(is_granted).collect();
         let id_token = signer.id_token(user, client, asked, proof).map_err(|reason| failed(&reason))?;
         let refresh_token =
             signer.refresh_token(user, client, asked, proof).map_err(|reason| failed(&reason))?;
@@ -264,7 +264,8 @@ impl Request<'_> {
 
 /// The scopes that are the engine's.
 fn mfa_scopes(asked: &Asked) -> Result<Scopes, Refused> {
-    let known: Vec<Scopes> = asked.scope.split(' ').filter_map(|scope| scope.parse().ok()).collect();
+    let known: Vec<Scopes> =
+        asked.scope.split_ascii_whitespace().filter_map(|scope| scope.parse().ok()).collect();
     known.into_iter().reduce(Scopes::with).ok_or_else(|| {
         let text = "Ask for enroll, read:authenticators or remove:authenticators.";
         Refused::new(StatusCode::BAD_REQUEST, "invalid_scope", text)
