@@ -19,7 +19,7 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 HOST_VARIABLE = $(shell echo $(HOST) | tr a-z- A-Z_)
 BENCH_FEATURES := $(if $(HAS_OATH),--features liboath)
 
-.PHONY: help install uninstall test test-all python sanitize lint doc examples prove bench fuzz
+.PHONY: help install uninstall test test-all python clients sanitize lint doc examples prove bench fuzz
 
 help: ## Says what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,18 +36,25 @@ test: ## Tests of all crates and bindings, with the examples; names what it leav
 	$(MAKE) --no-print-directory examples
 	$(MAKE) --no-print-directory python
 	@command -v cargo-clippy >/dev/null || echo "left out: the lints (clippy is not on this machine)"
-	@echo "left out: formatting, lints, documentation, the C tests under sanitizers and valgrind, and the benches' smoke"
+	@echo "left out: formatting, lints, documentation, the C tests under sanitizers and valgrind, Auth0's clients and"
+	@echo "          schemathesis against the server, and the benches' smoke"
 	@echo "          run: make test-all"
 
-test-all: ## That, with formatting, lints, documentation, sanitizers and benches; a missing part fails
+test-all: ## That, with formatting, lints, documentation, sanitizers, clients of the server and benches; a missing part fails
 	$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory doc
 	MFACORE_TEST_ALL=1 $(MAKE) --no-print-directory test
 	$(MAKE) --no-print-directory sanitize
+	$(MAKE) --no-print-directory clients
 	$(CARGO) test --locked --quiet --release -p mfacore-benches --benches --features liboath
 
 python: ## The wheel, installed into an empty environment, and its tests
 	bindings/python/test
+
+clients: ## Auth0's own clients, and schemathesis, against the server: a table of client, call and result
+	$(CARGO) build --locked --quiet -p mfacore-server
+	python3 server/clients/harness/run.py --server $(TARGET)/debug/mfacore-server --target $(TARGET)
+	python3 server/clients/schemathesis/run.py --server $(TARGET)/debug/mfacore-server --target $(TARGET)
 
 # The C programs run under gcc's sanitizers in the tests themselves; here are the tests that call the C functions from Rust.
 sanitize: ## The tests of the C boundary under AddressSanitizer, all of Rust with it, and under valgrind

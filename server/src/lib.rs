@@ -21,5 +21,6 @@ pub mod secrets;
 pub mod server;
 pub mod service;
 pub mod start;
+pub mod tls;
 pub mod tokens;
 pub mod users;

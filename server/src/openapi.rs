@@ -16,6 +16,7 @@ use crate::server::Server;
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "mfacore-server", description = "Auth0's MFA API over mfacore."),
+    components(schemas(Refusal, Requirements, Requirement)),
     tags(
         (name = "token", description = "Tokens: the first factor, and the second"),
         (name = "mfa", description = "Enroll, list, challenge, remove"),

@@ -19,6 +19,7 @@ use crate::policy::policy;
 use crate::secrets::{SecretDigest, token};
 use crate::server::{Server, router};
 use crate::service::{Service, engine_on, open_store};
+use crate::tls;
 use crate::tokens::Signer;
 use crate::users::{User, Users, hash_password};
 
@@ -55,7 +56,6 @@ impl Started {
     /// # Errors
     /// [`StartError`] says what to change.
     pub async fn new(options: &Serve) -> Result<Self, StartError> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let is_development = options.development || options.users.is_none();
         if is_development && !options.listen.ip().is_loopback() {
             return Err(StartError::setting(
@@ -90,7 +90,10 @@ impl Started {
             Signer::new(issuer.clone(), &keys).map_err(wrong_key)?,
             management(options)?,
         );
-        let tls = tls(options).await?;
+        let tls = match (&options.tls_cert, &options.tls_key) {
+            (Some(certificate), Some(key)) => Some(tls::load(certificate, key).await?),
+            _ => None,
+        };
         Ok(Self { issuer, listener, tls, server, demo, handle: Handle::new() })
     }
 
@@ -217,12 +220,4 @@ fn management(options: &Serve) -> Result<Option<SecretDigest>, StartError> {
         )),
         token => Ok(token.as_deref().map(SecretDigest::of)),
     }
-}
-
-async fn tls(options: &Serve) -> Result<Option<RustlsConfig>, StartError> {
-    let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key) else { return Ok(None) };
-    RustlsConfig::from_pem_file(certificate, key)
-        .await
-        .map(Some)
-        .map_err(|error| StartError::File { path: certificate.clone(), error })
 }

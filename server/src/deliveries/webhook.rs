@@ -68,6 +68,7 @@ impl Webhook {
     /// # Errors
     /// The certificates of this machine cannot be read.
     pub fn new(settings: WebhookSettings) -> Result<Self, String> {
+        crate::tls::install_provider();
         // A redirect would carry codes to a place that nobody set.
         let client = Client::builder().redirect(redirect::Policy::none()).timeout(POST_TIMEOUT).build();
         Ok(Self(Arc::new(Inner {
@@ -172,4 +173,37 @@ fn message_id() -> Result<String, String> {
 fn now_ms() -> u64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the Standard Webhooks library for Python signs it.
+    #[test]
+    fn a_signature_is_the_standards() {
+        let settings = WebhookSettings::parse("https://a.example/", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        let signed = signature(
+            &settings.unwrap().key,
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            1_614_265_330,
+            r#"{"test": 2432232314}"#,
+        );
+        assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn codes_go_to_safe_places_under_strong_secrets() {
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        for (url, secret) in [
+            ("http://a.example/", secret),
+            ("ftp://127.0.0.1/", secret),
+            ("a", secret),
+            ("https://a.example/", "whsec_c2hvcnQ="),
+            ("https://a.example/", "no base64 at all, though it is long"),
+        ] {
+            assert!(WebhookSettings::parse(url, secret).is_err(), "{url} {secret}");
+        }
+        assert!(WebhookSettings::parse("http://127.0.0.1:1/", secret).is_ok());
+    }
 }

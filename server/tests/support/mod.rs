@@ -97,6 +97,13 @@ impl App {
         self.now_ms.fetch_add(by_ms, Ordering::Relaxed);
     }
 
+    /// The same, where something else goes by the machine's clock.
+    pub fn at_the_time_of_this_machine(self) -> Self {
+        let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        self.now_ms.store(since_1970.as_millis() as u64, Ordering::Relaxed);
+        self
+    }
+
     pub async fn send(&self, request: Request<Body>) -> Answered {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
