@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use mfacore::{DenialCode, Refusal, Reply, SecretString, Surface};
 use serde::Serialize;
 
+use crate::tokens::SignError;
+
 /// An answer that is no refusal.
 #[derive(Debug)]
 pub struct Answer {
@@ -198,6 +200,13 @@ impl Refused {
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         Self { cause: Cause::Engine(refusal), scheme: None }
+    }
+}
+
+impl From<SignError> for Refused {
+    fn from(error: SignError) -> Self {
+        tracing::error!(%error);
+        Self::internal()
     }
 }
 

@@ -32,6 +32,17 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// As the transaction context of a login: at most a little longer than the texts are.
+    pub fn to_context(&self) -> String {
+        let Self { audience, scope } = self;
+        serde_json::json!({ "audience": audience, "scope": scope }).to_string()
+    }
+
+    /// What a login's transaction context says; `None` for a context of somebody else's.
+    pub fn of_context(context: &str) -> Option<Self> {
+        serde_json::from_str(context).ok()
+    }
+
     fn has(&self, scope: &str) -> bool {
         self.scope.split(' ').any(|one| one == scope)
     }
@@ -172,6 +183,17 @@ pub struct Session {
     pub proof: Proof,
 }
 
+/// A token could not be made: the system's generator or the signature failed.
+#[derive(Debug, thiserror::Error)]
+#[error("a token could not be made: {0}")]
+pub struct SignError(String);
+
+impl From<jsonwebtoken::errors::Error> for SignError {
+    fn from(error: jsonwebtoken::errors::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
 /// Signs, and reads what it signed.
 pub struct Signer {
     issuer: Issuer,
@@ -211,8 +233,14 @@ impl Signer {
     /// The tokens of a login.
     ///
     /// # Errors
-    /// The system's generator or the signature failed.
-    pub fn tokens(&self, user: &User, client: &str, asked: &Asked, proof: &Proof) -> Result<Tokens, String> {
+    /// [`SignError`].
+    pub fn tokens(
+        &self,
+        user: &User,
+        client: &str,
+        asked: &Asked,
+        proof: &Proof,
+    ) -> Result<Tokens, SignError> {
         let claims = AccessClaims {
             iss: self.issuer.as_str().to_owned(),
             sub: user.id.clone(),
@@ -238,14 +266,14 @@ impl Signer {
     /// Who logged in, for the client, where `openid` was asked for (OpenID Connect Core section 2).
     ///
     /// # Errors
-    /// The system's generator or the signature failed.
+    /// [`SignError`].
     pub fn id_token(
         &self,
         user: &User,
         client: &str,
         asked: &Asked,
         proof: &Proof,
-    ) -> Result<Option<SecretString>, String> {
+    ) -> Result<Option<SecretString>, SignError> {
         if !asked.has("openid") {
             return Ok(None);
         }
@@ -266,14 +294,14 @@ impl Signer {
     /// user or the client.
     ///
     /// # Errors
-    /// The system's generator failed.
+    /// [`SignError`].
     pub fn refresh_token(
         &self,
         user: &User,
         client: &str,
         asked: &Asked,
         proof: &Proof,
-    ) -> Result<Option<SecretString>, String> {
+    ) -> Result<Option<SecretString>, SignError> {
         if !asked.has("offline_access") {
             return Ok(None);
         }
@@ -287,8 +315,7 @@ impl Signer {
             proof: proof.clone(),
         };
         let header = Header { typ: Some(REFRESH_TYPE.to_owned()), ..Header::new(Algorithm::HS256) };
-        let token = jsonwebtoken::encode(&header, &session, &self.refresh.0);
-        token.map(|token| Some(token.into())).map_err(|error| error.to_string())
+        Ok(Some(jsonwebtoken::encode(&header, &session, &self.refresh.0)?.into()))
     }
 
     /// What a refresh token says that was issued to this client and has not expired.
@@ -318,17 +345,16 @@ impl Signer {
         (read.header.typ.as_deref() == Some(kind)).then_some(read.claims)
     }
 
-    fn sign(&self, kind: &str, claims: &impl Serialize) -> Result<SecretString, String> {
+    fn sign(&self, kind: &str, claims: &impl Serialize) -> Result<SecretString, SignError> {
         let mut header = Header::new(Algorithm::RS256);
         header.typ = Some(kind.to_owned());
         header.kid = Some(self.key_id.clone());
-        let token = jsonwebtoken::encode(&header, claims, &self.signing);
-        token.map(SecretString::from).map_err(|error| error.to_string())
+        Ok(jsonwebtoken::encode(&header, claims, &self.signing)?.into())
     }
 }
 
-fn unique_id() -> Result<String, String> {
-    Ok(Base64UrlUnpadded::encode_string(&random::<16>()?[..]))
+fn unique_id() -> Result<String, SignError> {
+    Ok(Base64UrlUnpadded::encode_string(&random::<16>().map_err(SignError)?[..]))
 }
 
 fn now_s() -> u64 {

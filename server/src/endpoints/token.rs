@@ -115,8 +115,7 @@ impl Request<'_> {
         let is_ordinary =
             second_factor == SecondFactor::Policy && asked.audience != self.server.issuer.mfa_audience();
         if is_ordinary && session.proof.has_second_factor() {
-            let tokens = self.server.signer.tokens(user, &self.client.id, &asked, &session.proof);
-            let tokens = tokens.map_err(|reason| failed(&reason))?;
+            let tokens = self.server.signer.tokens(user, &self.client.id, &asked, &session.proof)?;
             return Ok(Answer::json(&Tokens { refresh_token: Some(token), ..tokens }));
         }
         let first = FirstFactor {
@@ -132,8 +131,7 @@ impl Request<'_> {
 
     async fn first_factor(&self, user: &User, first: FirstFactor) -> Result<Answer, Refused> {
         let FirstFactor { asked, second_factor, proof, device_token, trust_browser, refresh_token } = first;
-        let context = serde_json::to_string(&asked).map_err(|error| failed(&error.to_string()))?;
-        let mut caller = user.caller().client(&self.client.id).transaction(context);
+        let mut caller = user.caller().client(&self.client.id).transaction(asked.to_context());
         if asked.audience == self.server.issuer.mfa_audience() {
             caller = caller.mfa_audience(mfa_scopes(&asked)?);
         }
@@ -187,8 +185,7 @@ impl Request<'_> {
             return Err(denied());
         }
         let user = self.server.users.by_id(verified.user()).ok_or_else(denied)?;
-        let asked = verified.transaction().and_then(|text| serde_json::from_str(text).ok());
-        let asked: Asked = asked.ok_or_else(denied)?;
+        let asked = verified.transaction().and_then(Asked::of_context).ok_or_else(denied)?;
         let tokens = self.log_in(user, &asked, &Proof::second_factor(&verified), access)?;
         Ok(Answer::json(&Tokens { recovery_code, recovery_codes_left, device_token, ..tokens }))
     }
@@ -203,14 +200,13 @@ impl Request<'_> {
     ) -> Result<Tokens, Refused> {
         let (signer, client) = (&self.server.signer, &self.client.id);
         let Some(access) = access else {
-            return signer.tokens(user, client, asked, proof).map_err(|reason| failed(&reason));
+            return Ok(signer.tokens(user, client, asked, proof)?);
         };
         let is_granted =
             |scope: &&str| scope.parse::<Scopes>().map_or(true, |scope| access.scope.contains(scope));
         let scope: Vec<&str> = asked.scope.split_ascii_whitespace().filter(is_granted).collect();
-        let id_token = signer.id_token(user, client, asked, proof).map_err(|reason| failed(&reason))?;
-        let refresh_token =
-            signer.refresh_token(user, client, asked, proof).map_err(|reason| failed(&reason))?;
+        let id_token = signer.id_token(user, client, asked, proof)?;
+        let refresh_token = signer.refresh_token(user, client, asked, proof)?;
         Ok(Tokens {
             access_token: access.access_token,
             token_type: access.token_type,
@@ -270,9 +266,4 @@ fn mfa_scopes(asked: &Asked) -> Result<Scopes, Refused> {
         let text = "Ask for enroll, read:authenticators or remove:authenticators.";
         Refused::new(StatusCode::BAD_REQUEST, "invalid_scope", text)
     })
-}
-
-fn failed(reason: &str) -> Refused {
-    tracing::error!(reason, "tokens could not be made");
-    Refused::internal()
 }
