@@ -36,8 +36,8 @@ test: ## Tests of all crates and bindings, with the examples; names what it leav
 	$(MAKE) --no-print-directory examples
 	$(MAKE) --no-print-directory python
 	@command -v cargo-clippy >/dev/null || echo "left out: the lints (clippy is not on this machine)"
-	@echo "left out: formatting, lints, documentation, the C tests under sanitizers and valgrind, Auth0's clients and"
-	@echo "          schemathesis against the server, and the benches' smoke"
+	@echo "left out: formatting, lints, documentation, the C tests under sanitizers and valgrind, Auth0's clients,"
+	@echo "          schemathesis and slow clients against the server, and the benches' smoke"
 	@echo "          run: make test-all"
 
 test-all: ## That, with formatting, lints, documentation, sanitizers, clients of the server and benches; a missing part fails

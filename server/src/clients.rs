@@ -40,6 +40,10 @@ pub struct Audience {
     /// Whether its tokens always need a second factor, or as policy says.
     #[serde(default)]
     pub second_factor: SecondFactor,
+    /// Whether a session that began for another API may have tokens of this one on its refresh token alone. Else that
+    /// takes a second factor.
+    #[serde(default)]
+    pub multi_resource_refresh: bool,
     /// The scopes that may be asked for.
     #[serde(default)]
     pub scopes: BTreeSet<String>,
@@ -98,6 +102,9 @@ impl Clients {
     pub fn new(clients: Vec<Client>) -> Result<Self, String> {
         let mut by_id = HashMap::new();
         for client in clients {
+            if client.secret_sha256.as_ref().is_some_and(|digest| digest.is_of("")) {
+                return Err(format!("{}: secret_sha256 is of an empty secret", client.id));
+            }
             if !(1..=CLIENT_BYTES_MAX).contains(&client.id.len()) {
                 return Err("a client_id has 1 to 128 bytes".to_owned());
             }
@@ -150,19 +157,22 @@ fn presented(headers: &HeaderMap, parameters: &mut Parameters) -> Result<Option<
     if id.is_some_and(|id| id != basic.id) {
         return Err(Refused::invalid_request("client_id differs from the one in Authorization."));
     }
+    if secret.is_some() {
+        return Err(Refused::invalid_request("The client authenticates in two ways at once."));
+    }
     Ok(Some(basic))
 }
 
 /// RFC 7617, with id and secret percent-encoded as RFC 6749 section 2.3.1 says.
 fn basic_credentials(headers: &HeaderMap) -> Result<Option<Presented>, Refused> {
-    let Some(value) = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()) else {
-        return Ok(None);
-    };
-    let Some((scheme, credentials)) = value.split_once(' ') else { return Ok(None) };
+    let malformed = || Refused::invalid_request("The credentials in Authorization do not read.");
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().ok().filter(|_| values.next().is_none());
+    let (scheme, credentials) = text.and_then(|text| text.split_once(' ')).ok_or_else(malformed)?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return Ok(None);
     }
-    let malformed = || Refused::invalid_request("The credentials in Authorization do not read.");
     let bytes = Base64::decode_vec(credentials.trim()).map_err(|_| malformed())?;
     let text = SecretString::from(String::from_utf8(bytes).map_err(|_| malformed())?);
     let (id, secret) = text.expose().split_once(':').ok_or_else(malformed)?;
@@ -220,6 +230,9 @@ mod tests {
             (basic("back:wrong"), "{}"),
             (basic("back"), "{}"),
             (basic("back:s%253A+cret"), r#"{"client_id":"spa"}"#),
+            (basic("back:s%253A+cret"), r#"{"client_secret":"wrong"}"#),
+            (basic("back:s%253A+cret"), r#"{"client_secret":"s%3A cret"}"#),
+            (HeaderMap::from_iter([(AUTHORIZATION, "\u{e9} x".parse().unwrap())]), r#"{"client_id":"spa"}"#),
         ] {
             assert_eq!(by(headers, json), None, "{json}");
         }

@@ -27,9 +27,17 @@ impl Issuer {
     }
 
     /// The issuer that listens there.
-    pub fn listening(address: SocketAddr, with_tls: bool) -> Self {
+    ///
+    /// # Errors
+    /// As [`Issuer::parse`].
+    pub fn listening(address: SocketAddr, with_tls: bool) -> Result<Self, String> {
         let scheme = if with_tls { "https" } else { "http" };
-        Self(format!("{scheme}://{address}/"))
+        Self::parse(&format!("{scheme}://{address}/"))
+    }
+
+    /// Whether clients are on this machine.
+    pub fn is_on_loopback(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| is_loopback(&url))
     }
 
     /// As tokens name it, with the trailing slash.

@@ -46,8 +46,8 @@ const SECRET_PARAMETERS: [&str; 11] = [
 pub fn around(router: Router<Arc<Server>>, server: Arc<Server>) -> Router<Arc<Server>> {
     router
         .layer(from_fn(bounded))
-        .layer(CatchPanicLayer::custom(|_| Refused::internal().into_response()))
         .layer(from_fn(dressed))
+        .layer(CatchPanicLayer::custom(|_| Refused::internal().into_response()))
         .layer(from_fn(no_store))
         .layer(cross_origin(server))
 }

@@ -7,7 +7,7 @@ use clap::Parser;
 use mfacore::SecretString;
 use mfacore_server::options::{LogFormat, Options, Serve, Tool};
 use mfacore_server::secrets::{SecretDigest, token};
-use mfacore_server::start::{Started, end_on_signal};
+use mfacore_server::start::{Signals, Started};
 use mfacore_server::users::hash_password;
 use tracing_subscriber::EnvFilter;
 
@@ -48,8 +48,9 @@ fn serve(options: &Serve) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| error.to_string())?.block_on(async {
         let started = Started::new(options).await.map_err(|error| error.to_string())?;
+        let signals = Signals::new().map_err(|error| error.to_string())?;
+        tokio::spawn(signals.end(started.handle()));
         print(&started.announcement())?;
-        tokio::spawn(end_on_signal(started.handle()));
         started.serve().await.map_err(|error| error.to_string())
     })
 }
@@ -63,8 +64,11 @@ fn print(text: &str) -> Result<(), String> {
 fn log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colours = std::io::stderr().is_terminal();
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .with_ansi(colours);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

@@ -77,7 +77,7 @@ pub struct Serve {
     )]
     pub webhook_secret: Option<String>,
     /// Prints messages and their codes, and serves them at /dev/outbox; on loopback only.
-    #[arg(long, env = "MFACORE_DEVELOPMENT", conflicts_with = "webhook")]
+    #[arg(long, env = "MFACORE_DEVELOPMENT")]
     pub development: bool,
     /// How the log on standard error is written. RUST_LOG filters it.
     #[arg(long, env = "MFACORE_LOG", value_enum, default_value = "text")]

@@ -1,26 +1,33 @@
 //! Rates that are the server's own to keep, in its memory: passwords tried and challenges polled.
 
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use sha2::{Digest, Sha256};
 
-/// More names than this are looked through for those that are full again.
+/// More names than this are looked through for those that are full again, once in [`SCAN_EVERY`] calls.
 const NAMES_MAX: usize = 50_000;
+const SCAN_EVERY: usize = 10_000;
 
 /// A rate for each of many names.
 pub struct Rates {
     limiter: DefaultKeyedRateLimiter<[u8; 32]>,
     clock: DefaultClock,
+    counted: AtomicUsize,
 }
 
 impl Rates {
     /// `burst` at once, and one more each `refill`.
     pub fn new(burst: NonZeroU32, refill: Duration) -> Self {
         let quota = Quota::with_period(refill).unwrap_or(Quota::per_minute(burst)).allow_burst(burst);
-        Self { limiter: RateLimiter::keyed(quota), clock: DefaultClock::default() }
+        Self {
+            limiter: RateLimiter::keyed(quota),
+            clock: DefaultClock::default(),
+            counted: AtomicUsize::new(1),
+        }
     }
 
     /// Counts one of this name.
@@ -28,7 +35,8 @@ impl Rates {
     /// # Errors
     /// Too many: seconds until the next may be.
     pub fn count(&self, name: &str) -> Result<(), u64> {
-        if self.limiter.len() > NAMES_MAX {
+        let is_due = self.counted.fetch_add(1, Ordering::Relaxed).is_multiple_of(SCAN_EVERY);
+        if is_due && self.limiter.len() > NAMES_MAX {
             self.limiter.retain_recent();
         }
         // A digest, so that no token stays in memory and no name is long.

@@ -8,21 +8,26 @@ use mfacore::drivers::nonblocking::Mfa;
 use mfacore::store::{AsyncStore, BoxFuture, Memory};
 use mfacore::{Caller, Engine, Refusal};
 use mfacore_sqlite::Sqlite;
+use tokio_util::task::TaskTracker;
 
 use crate::answer::Refused;
 use crate::deliveries::Deliveries;
+
+/// How long the end waits for operations.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The engine, its store, and whoever sends its messages.
 #[derive(Clone)]
 pub struct Service {
     mfa: Mfa<Arc<dyn AsyncStore>>,
     deliveries: Deliveries,
+    operations: TaskTracker,
 }
 
 impl Service {
     /// The engine on its store, and whoever sends.
     pub fn new(mfa: Mfa<Arc<dyn AsyncStore>>, deliveries: Deliveries) -> Self {
-        Self { mfa, deliveries }
+        Self { mfa, deliveries, operations: TaskTracker::new() }
     }
 
     /// Runs a command to its end, though the client goes away meanwhile: what was charged is not lost, and what is
@@ -31,8 +36,8 @@ impl Service {
     /// # Errors
     /// The engine's refusal; 500 where the task panicked.
     pub async fn run<C: Command>(&self, command: C, caller: Caller) -> Result<C::Reply, Refused> {
-        let Self { mfa, deliveries } = self.clone();
-        let task = tokio::spawn(async move {
+        let Self { mfa, deliveries, operations } = self.clone();
+        let task = operations.spawn(async move {
             let finished = mfa.run(command, caller).await;
             deliveries.send(finished.deliveries);
             finished.result
@@ -41,6 +46,15 @@ impl Service {
             Ok(result) => result.map_err(|refusal: Refusal| refusal.into()),
             Err(_) => Err(Refused::internal()),
         }
+    }
+
+    /// Waits, for a while, for operations that go on though their clients are gone, and for messages on their way.
+    pub async fn finish(&self) {
+        self.operations.close();
+        if tokio::time::timeout(FINISH_TIMEOUT, self.operations.wait()).await.is_err() {
+            tracing::warn!("operations are left that did not end");
+        }
+        self.deliveries.flush().await;
     }
 
     /// The messages that wait to be seen, in development.

@@ -8,6 +8,7 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
 use mfacore::{Engine, FactorKind, Policy, SecretString};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clients::Clients;
 use crate::deliveries::{Deliveries, Outbox, Webhook, WebhookSettings};
@@ -67,9 +68,16 @@ impl Started {
             .map_err(|error| StartError::Io { doing: format!("listening on {}", options.listen), error })?;
         let address = listener.local_addr().unwrap_or(options.listen);
         let issuer = match &options.issuer {
-            Some(text) => Issuer::parse(text).map_err(|reason| StartError::setting("issuer", reason))?,
+            Some(text) => Issuer::parse(text),
             None => Issuer::listening(address, options.tls_cert.is_some()),
         };
+        let issuer = issuer.map_err(|reason| StartError::setting("issuer", reason))?;
+        if is_development && !issuer.is_on_loopback() {
+            return Err(StartError::setting(
+                "issuer",
+                "development shows codes to whoever asks: on loopback only, and behind no proxy",
+            ));
+        }
         let keys = Keys::load_or_make(&options.keys)?;
         let wrong_key = |reason| StartError::content(&options.keys, reason);
         let policy = policy(&options.policy, &issuer)?;
@@ -123,41 +131,56 @@ impl Started {
     /// The socket failed.
     pub async fn serve(self) -> Result<(), StartError> {
         let failed = |error| StartError::Io { doing: "serving".to_owned(), error };
-        let deliveries = self.server.service.deliveries().clone();
+        let operations = self.server.service.clone();
         let service = router(self.server).into_make_service();
         let served = match self.tls {
             None => {
-                let mut server = axum_server::from_tcp(self.listener).map_err(failed)?.handle(self.handle);
+                let server = axum_server::from_tcp(self.listener).map_err(failed)?.handle(self.handle);
+                let mut server = server.first_request_timeout(HEAD_TIMEOUT);
                 bound(server.http_builder());
                 server.serve(service).await
             }
             Some(tls) => {
                 let server = axum_server::from_tcp_rustls(self.listener, tls).map_err(failed)?;
-                let mut server =
+                let server =
                     server.map(|acceptor| acceptor.handshake_timeout(HANDSHAKE_TIMEOUT)).handle(self.handle);
+                let mut server = server.first_request_timeout(HEAD_TIMEOUT);
                 bound(server.http_builder());
                 server.serve(service).await
             }
         };
-        deliveries.flush().await;
+        operations.finish().await;
         served.map_err(failed)
     }
 }
 
-/// Ends the server on SIGTERM and SIGINT.
-pub async fn end_on_signal(handle: Handle<SocketAddr>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT, which end the server from the moment that this is made.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Listens for them.
+    ///
+    /// # Errors
+    /// The system does not let it.
+    pub fn new() -> Result<Self, StartError> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| StartError::Io { doing: "listening for signals".to_owned(), error })
+        };
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
-    tracing::info!("ending: requests in flight are finished");
-    handle.graceful_shutdown(Some(SHUTDOWN_TIMEOUT));
+
+    /// Ends the server once one comes: requests in flight are finished.
+    pub async fn end(mut self, handle: Handle<SocketAddr>) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        handle.graceful_shutdown(Some(SHUTDOWN_TIMEOUT));
+        tracing::info!("ending: requests in flight are finished");
+    }
 }
 
 /// Bounds what a connection may hold up.
@@ -172,6 +195,12 @@ fn bound(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::T
 
 fn deliveries(options: &Serve, policy: &Policy, is_development: bool) -> Result<Deliveries, StartError> {
     let wrong = |reason| StartError::setting("webhook", reason);
+    if options.development && options.webhook.is_some() {
+        return Err(StartError::setting(
+            "development",
+            "messages are shown or posted, not both: leave out one",
+        ));
+    }
     if let (Some(url), Some(secret)) = (&options.webhook, &options.webhook_secret) {
         let settings = WebhookSettings::parse(url, secret).map_err(wrong)?;
         return Webhook::new(settings).map(Deliveries::Posted).map_err(wrong);

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Argon2, Params};
 use axum::http::StatusCode;
+use mfacore::limits::IMPORT_HASH_MEMORY_KIB_MAX;
 use mfacore::{Caller, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -22,6 +23,10 @@ use crate::rates::Rates;
 const PASSWORD_BURST: NonZeroU32 = NonZeroU32::new(20).unwrap();
 const PASSWORD_REFILL: Duration = Duration::from_secs(6);
 const PASSWORD_BYTES_MAX: usize = 1024;
+/// Passwords that wait for a core; more are told to come back.
+const WAITING_MAX: usize = 256;
+/// What one hash of the users file may cost.
+const HASH_PASSES_MAX: u32 = 16;
 
 /// A user.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,10 +63,11 @@ impl User {
 pub struct Users {
     by_username: HashMap<String, Arc<User>>,
     by_id: HashMap<String, Arc<User>>,
-    /// Verified for names that nobody has, so that time does not tell which those are.
+    /// Verified for names that nobody has, so that time does not tell which those are: it costs what all cost.
     decoy: String,
+    waiting: Semaphore,
     /// Hashing takes a core and 19 MiB each: no more at once than there are cores.
-    hashing: Semaphore,
+    hashing: Arc<Semaphore>,
     tried: Rates,
 }
 
@@ -80,13 +86,21 @@ impl Users {
     /// Which user is there twice, or has a hash that is none.
     pub fn new(users: Vec<User>) -> Result<Self, String> {
         let (mut by_username, mut by_id) = (HashMap::new(), HashMap::new());
+        let decoy = hash_password(&crate::secrets::token()?)?;
+        let decoy = users.first().map_or(decoy, |user| user.password_hash.clone());
         for user in users {
-            PasswordHash::new(&user.password_hash)
-                .ok()
-                .filter(|hash| hash.algorithm.as_str() == "argon2id")
-                .ok_or_else(|| {
-                    format!("{}: password_hash is no Argon2id; make one with hash-password", user.id)
-                })?;
+            let cost = cost(&user.password_hash).ok_or_else(|| {
+                format!(
+                    "{}: password_hash is no Argon2id within bounds; make one with hash-password",
+                    user.id
+                )
+            })?;
+            if self::cost(&decoy) != Some(cost) {
+                return Err(format!(
+                    "{}: password_hash costs another time than the others: hash them alike",
+                    user.id
+                ));
+            }
             let user = Arc::new(user);
             if by_id.insert(user.id.clone(), user.clone()).is_some() {
                 return Err(format!("{}: there are two users of this id", user.id));
@@ -99,8 +113,9 @@ impl Users {
         Ok(Self {
             by_username,
             by_id,
-            decoy: hash_password(&crate::secrets::token()?)?,
-            hashing: Semaphore::new(cores),
+            decoy,
+            waiting: Semaphore::new(WAITING_MAX),
+            hashing: Arc::new(Semaphore::new(cores)),
             tried: Rates::new(PASSWORD_BURST, PASSWORD_REFILL),
         })
     }
@@ -113,27 +128,42 @@ impl Users {
     /// The user whose password this is. Wrong names and wrong passwords are refused alike.
     ///
     /// # Errors
-    /// 403 `invalid_grant`; 429 after too many tries for this name, whether right or wrong.
+    /// 403 `invalid_grant`; 429 after too many tries for this name, whether right or wrong; 503 where too many wait.
     pub async fn authenticate(&self, username: &str, password: SecretString) -> Result<Arc<User>, Refused> {
-        if let Err(seconds) = self.tried.count(username) {
-            let text = "Too many attempts. Try again later.";
-            return Err(Refused::too_many("too_many_attempts", text, seconds));
-        }
         let wrong = || Refused::new(StatusCode::FORBIDDEN, "invalid_grant", "Wrong email or password.");
         if password.expose().len() > PASSWORD_BYTES_MAX {
             return Err(wrong());
         }
+        if let Err(seconds) = self.tried.count(username) {
+            let text = "Too many attempts. Try again later.";
+            return Err(Refused::too_many("too_many_attempts", text, seconds));
+        }
         let user = self.by_username.get(username).cloned();
         let hash = user.as_ref().map_or(&self.decoy, |user| &user.password_hash).clone();
-        let permit = self.hashing.acquire().await.map_err(|_| Refused::unavailable())?;
-        let verified = tokio::task::spawn_blocking(move || is_password(&password, &hash)).await;
-        drop(permit);
-        match (user, verified) {
-            (Some(user), Ok(true)) => Ok(user),
-            (_, Ok(_)) => Err(wrong()),
-            (_, Err(_)) => Err(Refused::internal()),
+        match (user, self.verify(password, hash).await?) {
+            (Some(user), true) => Ok(user),
+            _ => Err(wrong()),
         }
     }
+
+    async fn verify(&self, password: SecretString, hash: String) -> Result<bool, Refused> {
+        let _waiting = self.waiting.try_acquire().map_err(|_| Refused::unavailable())?;
+        let permit = self.hashing.clone().acquire_owned().await.map_err(|_| Refused::unavailable())?;
+        // The hash goes on though the client is gone, and so does its permit.
+        let verified = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            is_password(&password, &hash)
+        });
+        verified.await.map_err(|_| Refused::internal())
+    }
+}
+
+/// Memory, passes and lanes of an Argon2id hash; `None` for what is none, or costs too much.
+fn cost(hash: &str) -> Option<(u32, u32, u32)> {
+    let hash = PasswordHash::new(hash).ok().filter(|hash| hash.algorithm.as_str() == "argon2id")?;
+    let params = Params::try_from(&hash).ok()?;
+    let is_bounded = params.m_cost() <= IMPORT_HASH_MEMORY_KIB_MAX && params.t_cost() <= HASH_PASSES_MAX;
+    is_bounded.then_some((params.m_cost(), params.t_cost(), params.p_cost()))
 }
 
 fn is_password(password: &SecretString, hash: &str) -> bool {
@@ -180,12 +210,53 @@ mod tests {
         assert!(refused.contains("too_many_attempts"), "{refused}");
     }
 
+    /// A client that goes away while its password is hashed frees no core that is still at work.
+    #[tokio::test]
+    async fn as_many_hashes_as_cores_though_clients_go_away() {
+        let hash = hash_password(&"right".into()).unwrap();
+        let users = Arc::new(Users::new(vec![user("auth0|1", "ann", &hash)]).unwrap());
+        let cores = users.hashing.available_permits();
+        let blocked = users.hashing.clone().acquire_many_owned(u32::try_from(cores).unwrap()).await.unwrap();
+        let attempts: Vec<_> = (0..WAITING_MAX)
+            .map(|number| {
+                let users = users.clone();
+                tokio::spawn(async move { users.authenticate(&format!("n{number}"), "x".into()).await })
+            })
+            .collect();
+        while users.waiting.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let refused = format!("{:?}", users.authenticate("ann", "right".into()).await.unwrap_err());
+        assert!(refused.contains("temporarily_unavailable"), "{refused}");
+        attempts.iter().for_each(tokio::task::JoinHandle::abort);
+        drop(blocked);
+        for attempt in attempts {
+            assert!(attempt.await.is_err(), "aborted");
+        }
+        assert_eq!(users.waiting.available_permits(), WAITING_MAX);
+        let first = tokio::spawn({
+            let users = users.clone();
+            async move { users.authenticate("bob", "x".into()).await }
+        });
+        while users.hashing.available_permits() == cores {
+            tokio::task::yield_now().await;
+        }
+        first.abort();
+        assert!(first.await.is_err());
+        assert_eq!(users.waiting.available_permits(), WAITING_MAX);
+        assert!(users.hashing.available_permits() < cores, "the hash is still at work");
+    }
+
     #[test]
     fn files_that_cannot_be_right_are_refused() {
         let hash = hash_password(&"right".into()).unwrap();
         let twice = |a: User, b: User| Users::new(vec![a, b]).err().unwrap();
         assert!(twice(user("1", "ann", &hash), user("1", "bob", &hash)).contains("this id"));
         assert!(twice(user("1", "ann", &hash), user("2", "ann", &hash)).contains("this username"));
-        assert!(Users::new(vec![user("1", "ann", "secret")]).err().unwrap().contains("hash-password"));
+        let alone = |hash: &str| Users::new(vec![user("1", "ann", hash)]).err().unwrap();
+        assert!(alone("secret").contains("hash-password"));
+        assert!(alone(&hash.replace("m=19456", "m=4194304")).contains("within bounds"));
+        let dear = hash.replace("t=2", "t=3");
+        assert!(twice(user("1", "ann", &hash), user("2", "bob", &dear)).contains("hash them alike"));
     }
 }

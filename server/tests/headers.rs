@@ -62,3 +62,24 @@ async fn nothing_is_kept_but_what_is_public() {
         assert_eq!(answered.header("x-content-type-options"), Some("nosniff"));
     }
 }
+
+#[tokio::test]
+async fn the_outbox_is_for_programs_of_this_machine_and_no_page() {
+    let app = App::new(PUSH_POLICY);
+    let outbox = async |host: &str, origin: Option<&str>| {
+        let mut request = Request::get("/dev/outbox").header("host", host);
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        app.send(request.body(Body::empty()).unwrap()).await.status
+    };
+    for host in ["127.0.0.1:8080", "localhost", "[::1]:1"] {
+        assert_eq!(outbox(host, None).await, 200, "{host}");
+    }
+    for host in ["evil.example", "localhost.evil.example", "evil.example@127.0.0.1", "", "127.0.0.1/../"] {
+        assert_eq!(outbox(host, None).await, 404, "{host}");
+    }
+    for origin in ["https://app.example", "http://127.0.0.1:8080", "null"] {
+        assert_eq!(outbox("127.0.0.1:8080", Some(origin)).await, 404, "{origin}");
+    }
+}

@@ -29,11 +29,12 @@ struct Running {
 
 impl Running {
     fn start(folder: &Path) -> Self {
-        let mut child = program(folder, &["--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        Self::start_logging(folder, Stdio::null())
+    }
+
+    fn start_logging(folder: &Path, log: Stdio) -> Self {
+        let mut child =
+            program(folder, &["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let mut after = |start: &str| {
             let line = lines.find(|line| line.starts_with(start)).unwrap();
@@ -139,8 +140,11 @@ fn a_start_that_cannot_be_right_is_refused_with_what_to_change() {
     write("bad.json", "[{}]");
     let own = ["--users", "users.json", "--clients", "clients.json"];
     let sent = [&own[..], &["--policy", r#"{"factors":["otp"]}"#]].concat();
-    let cases: [(&[&str], &[&str], &str); 14] = [
+    let cases: [(&[&str], &[&str], &str); 17] = [
         (&[], &["--listen", "0.0.0.0:0"], "loopback"),
+        (&[], &["--issuer", "https://mfa.example/"], "behind no proxy"),
+        (&own, &["--development", "--issuer", "https://mfa.example/"], "behind no proxy"),
+        (&sent, &["--listen", "0.0.0.0:0"], "--issuer"),
         (&own, &[], "--webhook"),
         (&own, &["--development", "--listen", "0.0.0.0:0"], "loopback"),
         (&["--users", "users.json"], &[], "--clients"),
@@ -176,4 +180,19 @@ fn the_tools_make_what_the_files_take() {
     let digest = secret.lines().find_map(|line| line.strip_prefix("secret_sha256 ")).unwrap();
     assert_eq!(digest.len(), 64);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the tools leave nothing behind");
+}
+
+/// A log that nobody reads any more holds up neither requests nor the end.
+#[test]
+fn a_log_that_is_gone_harms_nothing() {
+    if !has_curl() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Running::start_logging(folder.path(), Stdio::piped());
+    drop(server.child.stderr.take());
+    let url = format!("{}.well-known/jwks.json", server.address);
+    let answered = Command::new("curl").args(["--silent", "--fail", &url]).output().unwrap();
+    assert!(answered.status.success());
+    server.end();
 }

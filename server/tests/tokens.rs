@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{API, App, CLIENT_SECRET, ISSUER, PAY, PUSH_POLICY, claims};
+use support::{API, App, CLIENT_SECRET, ISSUER, MANY, PAY, PUSH_POLICY, claims};
 
 const MULTI_FACTOR: &str = "http://schemas.openid.net/pape/policies/2007/06/multi-factor";
 
@@ -80,10 +80,15 @@ async fn a_session_goes_on_as_it_began() {
     let id = claims(&app, &refreshed.text("id_token"), "spa").await;
     assert_eq!((&id["amr"], &id["acr"]), (&json!(["mfa", "otp"]), &json!(MULTI_FACTOR)));
 
-    for audience in [PAY, "https://mfa.example/mfa/"] {
+    let grown = refresh(&after, json!({ "scope": "openid read:things" })).await;
+    assert_eq!(grown.body["scope"], "openid", "nor a scope of the API that was not asked for");
+    for audience in [PAY, "https://mfa.example/mfa/", "https://mfa.example/userinfo"] {
         let more = json!({ "audience": audience, "scope": "openid enroll" });
         assert_eq!(refresh(&after, more).await.refusal().1, "mfa_required", "{audience}");
     }
+    let many =
+        refresh(&after, json!({ "audience": MANY, "scope": "openid email read:many read:things" })).await;
+    assert_eq!(many.body["scope"], "openid read:many", "which the client's settings allow to every session");
     assert_eq!(refresh(&after, json!({ "audience": "https://x/" })).await.refusal().1, "access_denied");
 }
 

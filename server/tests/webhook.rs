@@ -109,7 +109,6 @@ async fn what_is_refused_redirected_or_worth_nothing_is_not_tried_again() {
     let webhook = receiver.webhook();
     send_code(&app(&webhook)).await;
     webhook.flush().await;
-    assert!(receiver.posts.try_recv().is_ok());
     assert!(receiver.posts.try_recv().is_err(), "the code expired long ago");
 }
 

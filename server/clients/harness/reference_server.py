@@ -20,7 +20,7 @@ USERS = [f"u{number:02}" for number in range(1, 61)]
 # The last user of each client has an address that nobody verified, and so no authenticator before enrolling one.
 UNVERIFIED_USERS = ["u12", "u24", "u36", "u48", "u60"]
 AUDIENCES = {
-    "https://api.example/": {"second_factor": "policy"},
+    "https://api.example/": {"second_factor": "policy", "multi_resource_refresh": True},
     "https://pay.example/": {"second_factor": "always"},
 }
 POLICY = {

@@ -1,6 +1,7 @@
 //! Development: messages are printed, and kept for `/dev/outbox`.
 
 use std::collections::VecDeque;
+use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
 use mfacore::{Content, Delivery};
@@ -20,7 +21,13 @@ impl Outbox {
             Content::Push(_) => "a push, see /dev/outbox",
             Content::Notice => "a notice",
         };
-        println!("{} to {}: {what}", delivery.channel.name(), delivery.destination.expose());
+        // Nobody may read what is printed; a login goes on.
+        let _ = writeln!(
+            std::io::stdout(),
+            "{} to {}: {what}",
+            delivery.channel.name(),
+            delivery.destination.expose()
+        );
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() == KEPT {
             kept.pop_front();

@@ -110,27 +110,30 @@ impl Inner {
         };
         let mut wait = RETRY_MIN;
         loop {
-            match self.post(&id, &body).await {
+            match self.post(&id, &body, delivery.expires_ms).await {
                 Posted::Taken => return,
                 Posted::Refused(status) => {
                     tracing::error!(?delivery, status, "the webhook refused it");
                     return;
                 }
                 Posted::Failed(reason) => tracing::warn!(?delivery, reason, "the webhook failed"),
-            }
-            let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-            if now_ms().saturating_add(wait_ms) >= delivery.expires_ms {
-                tracing::error!(?delivery, "given up: it is worth nothing any more");
-                return;
+                Posted::Late => {
+                    tracing::error!(?delivery, "given up: it is worth nothing any more");
+                    return;
+                }
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RETRY_MAX);
         }
     }
 
-    async fn post(&self, id: &str, body: &SecretString) -> Posted {
+    async fn post(&self, id: &str, body: &SecretString, expires_ms: u64) -> Posted {
         let Ok(_permit) = self.posting.acquire().await else { return Posted::Failed("closed") };
-        let timestamp = now_ms() / 1_000;
+        let now_ms = now_ms();
+        if now_ms >= expires_ms {
+            return Posted::Late;
+        }
+        let timestamp = now_ms / 1_000;
         let signature = signature(&self.settings.key, id, timestamp, body.expose());
         let request = self
             .client
@@ -156,6 +159,8 @@ enum Posted {
     Taken,
     Refused(u16),
     Failed(&'static str),
+    /// Nobody could use it any more.
+    Late,
 }
 
 /// Standard Webhooks: HMAC-SHA-256 over id, timestamp in seconds and body, with dots between.

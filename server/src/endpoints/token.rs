@@ -103,17 +103,23 @@ impl Request<'_> {
         self.first_factor(&user, first).await
     }
 
-    /// A session goes on as it began: one that passed a second factor needs another for the MFA API alone, and for
-    /// an API that always demands it.
+    /// A session goes on as it began: one that passed a second factor needs another for the MFA API, for an API that
+    /// always demands it, and for any API that neither the login nor the client's `multi_resource_refresh` names.
     async fn refresh(&self, mut parameters: Parameters) -> Result<Answer, Refused> {
         let token = parameters.demand("refresh_token")?;
         let unknown =
             || Refused::new(StatusCode::FORBIDDEN, "invalid_grant", "Unknown or invalid refresh token.");
         let session = self.server.signer.session(token.expose(), &self.client.id).ok_or_else(unknown)?;
         let user = self.server.users.by_id(&session.sub).ok_or_else(unknown)?;
-        let (asked, second_factor) = self.asked(&mut parameters, Some(&session.asked))?;
-        let is_ordinary =
-            second_factor == SecondFactor::Policy && asked.audience != self.server.issuer.mfa_audience();
+        let (asked, mut second_factor) = self.asked(&mut parameters, Some(&session.asked))?;
+        let is_mfa_api = asked.audience == self.server.issuer.mfa_audience();
+        let api = self.client.audiences.get(&asked.audience);
+        let is_of_session =
+            asked.audience == session.asked.audience || api.is_some_and(|api| api.multi_resource_refresh);
+        if !is_of_session && !is_mfa_api {
+            second_factor = SecondFactor::Always;
+        }
+        let is_ordinary = second_factor == SecondFactor::Policy && !is_mfa_api;
         if is_ordinary && session.proof.has_second_factor() {
             let tokens = self.server.signer.tokens(user, &self.client.id, &asked, &session.proof)?;
             return Ok(Answer::json(&Tokens { refresh_token: Some(token), ..tokens }));
@@ -237,14 +243,16 @@ impl Request<'_> {
             })?
         };
         let text = parameters.take_public("scope")?.or_else(|| session.map(|s| s.scope.clone()));
-        let may_have = |scope: &str| {
-            if OPENID_SCOPES.contains(&scope) {
-                session.is_none_or(|session| session.scope.split(' ').any(|had| had == scope))
-            } else if audience == issuer.mfa_audience() {
-                scope.parse::<Scopes>().is_ok()
-            } else {
-                api.scopes.contains(scope)
-            }
+        let is_of_api = |scope: &str| match audience == issuer.mfa_audience() {
+            true => scope.parse::<Scopes>().is_ok(),
+            false => api.scopes.contains(scope),
+        };
+        // A session has no more than its login, but for another API: that takes a second factor of its own.
+        let had = |scope: &str| session.is_none_or(|s| s.scope.split(' ').any(|one| one == scope));
+        let is_other = session.is_some_and(|session| session.audience != audience);
+        let may_have = |scope: &str| match OPENID_SCOPES.contains(&scope) {
+            true => had(scope),
+            false => is_of_api(scope) && (is_other || had(scope)),
         };
         let mut seen = BTreeSet::new();
         let text = text.unwrap_or_default();

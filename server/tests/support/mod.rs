@@ -30,6 +30,8 @@ pub const MANAGEMENT_TOKEN: &str = "a token of the operator's, long and random";
 pub const PUSH_POLICY: &str = r#"{"profile":"auth0","enforcement":"when_enrolled"}"#;
 /// An API whose tokens always need a second factor.
 pub const PAY: &str = "https://pay.example/";
+/// An API that any session may have tokens of.
+pub const MANY: &str = "https://many.example/";
 pub const API: &str = "https://api.example/";
 const NOW_MS: u64 = 1_767_258_000_000;
 
@@ -210,7 +212,7 @@ impl App {
 
 /// A request, borne by a token where there is one.
 pub fn request(method: Method, path: &str, bearer: &str) -> axum::http::request::Builder {
-    let request = Request::builder().method(method).uri(path);
+    let request = Request::builder().method(method).uri(path).header("host", "localhost:8080");
     if bearer.is_empty() { request } else { request.header("authorization", format!("Bearer {bearer}")) }
 }
 
@@ -228,7 +230,8 @@ fn users() -> Users {
 }
 
 fn clients() -> Clients {
-    let audiences = json!({ API: { "scopes": ["read:things"] }, PAY: { "second_factor": "always" } });
+    let audiences = json!({ API: { "scopes": ["read:things"] }, PAY: { "second_factor": "always" },
+        MANY: { "multi_resource_refresh": true, "scopes": ["read:many"] } });
     let digest = SecretDigest::of(CLIENT_SECRET).to_text();
     let clients = json!([
         { "client_id": "spa", "audiences": audiences, "origins": ["https://app.example"] },
