@@ -18,6 +18,8 @@ use crate::server::Server;
 
 /// Methods on a page where the request does not say.
 const PER_PAGE: usize = 50;
+const PER_PAGE_MAX: usize = 100;
+const PAGE_MAX: usize = 1_000_000;
 
 /// Which page of a list.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -55,10 +57,13 @@ pub async fn methods(
     InPath(user): InPath<String>,
     InQuery(paging): InQuery<Paging>,
 ) -> Result<Answer, Refused> {
+    let (page, limit) = (paging.page, paging.per_page.unwrap_or(PER_PAGE));
+    if page > PAGE_MAX || !(1..=PER_PAGE_MAX).contains(&limit) {
+        return Err(Refused::invalid_request("page is 0 to 1,000,000, and per_page 1 to 100."));
+    }
+    let start = page.saturating_mul(limit);
     let described = run(&server, &user, Describe {}).await?;
     let all = &described.authenticators;
-    let limit = paging.per_page.unwrap_or(PER_PAGE).clamp(1, 100);
-    let start = paging.page.saturating_mul(limit);
     let page = all.get(start.min(all.len())..start.saturating_add(limit).min(all.len())).unwrap_or_default();
     if paging.include_totals {
         return Ok(Answer::json(&Page { start, limit, total: all.len(), authenticators: page }));
