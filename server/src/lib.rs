@@ -15,6 +15,7 @@ mod layers;
 mod openapi;
 pub mod options;
 mod parameters;
+pub mod passwords;
 pub mod policy;
 mod rates;
 pub mod secrets;

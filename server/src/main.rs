@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use mfacore::SecretString;
 use mfacore_server::options::{LogFormat, Options, Serve, Tool};
+use mfacore_server::passwords::hash_password;
 use mfacore_server::secrets::{SecretDigest, token};
 use mfacore_server::start::{Signals, Started};
-use mfacore_server::users::hash_password;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {

@@ -10,6 +10,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use mfacore::SecretString;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error, MapAccess, Visitor};
+use utoipa::PartialSchema;
+use utoipa::openapi::{RefOr, Schema};
 
 use crate::answer::Refused;
 
@@ -32,8 +34,21 @@ impl Parameters {
         match self.0.remove(name) {
             None => Ok(None),
             Some(Parameter::Text(text)) => Ok(Some(text).filter(|text| !text.expose().is_empty())),
-            Some(Parameter::NoText) => Err(Refused::invalid_request(format!("{name} must be a text"))),
+            Some(Parameter::NoText) => Err(no_text(name)),
         }
+    }
+
+    /// Holds the members of `T`, a shape of texts that the interface describes, to be texts, whether this request needs
+    /// them or not; any other may be what it likes (RFC 6749 section 3.2).
+    ///
+    /// # Errors
+    /// One is none.
+    pub fn check<T: PartialSchema>(&self) -> Result<(), Refused> {
+        let RefOr::T(Schema::Object(described)) = T::schema() else { return Ok(()) };
+        let wrong = self.0.iter().find(|(name, value)| {
+            matches!(value, Parameter::NoText) && described.properties.contains_key(name.as_str())
+        });
+        wrong.map_or(Ok(()), |(name, _)| Err(no_text(name)))
     }
 
     /// The same, for one that must be there.
@@ -76,6 +91,10 @@ impl Parameters {
             ))
         })
     }
+}
+
+fn no_text(name: &str) -> Refused {
+    Refused::invalid_request(format!("{name} must be a text"))
 }
 
 /// Whether every escape is one, and all of it is UTF-8.

@@ -16,13 +16,14 @@ use crate::error::StartError;
 use crate::issuer::Issuer;
 use crate::keys::Keys;
 use crate::options::Serve;
+use crate::passwords::hash_password;
 use crate::policy::policy;
 use crate::secrets::{SecretDigest, token};
 use crate::server::{Server, router};
 use crate::service::{Service, engine_on, open_store};
 use crate::tls;
 use crate::tokens::Signer;
-use crate::users::{User, Users, hash_password};
+use crate::users::{User, Users};
 
 /// How long a connection may take to send the head of a request, the first or the next.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);

@@ -6,27 +6,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Argon2, Params};
 use axum::http::StatusCode;
-use mfacore::limits::IMPORT_HASH_MEMORY_KIB_MAX;
 use mfacore::{Caller, SecretString};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 
 use crate::answer::Refused;
 use crate::error::{StartError, read_json};
+use crate::passwords::{Passwords, cost, hash_password};
 use crate::rates::Rates;
 
 /// Passwords tried for one name: so many at once, and one more each [`PASSWORD_REFILL`].
 const PASSWORD_BURST: NonZeroU32 = NonZeroU32::new(20).unwrap();
 const PASSWORD_REFILL: Duration = Duration::from_secs(6);
 const PASSWORD_BYTES_MAX: usize = 1024;
-/// Passwords that wait for a core; more are told to come back.
-const WAITING_MAX: usize = 256;
-/// What one hash of the users file may cost.
-const HASH_PASSES_MAX: u32 = 16;
 
 /// A user.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,9 +57,7 @@ pub struct Users {
     by_id: HashMap<String, Arc<User>>,
     /// Verified for names that nobody has, so that time does not tell which those are: it costs what all cost.
     decoy: String,
-    waiting: Semaphore,
-    /// Hashing takes a core and 19 MiB each: no more at once than there are cores.
-    hashing: Arc<Semaphore>,
+    passwords: Passwords,
     tried: Rates,
 }
 
@@ -89,13 +79,13 @@ impl Users {
         let decoy = hash_password(&crate::secrets::token()?)?;
         let decoy = users.first().map_or(decoy, |user| user.password_hash.clone());
         for user in users {
-            let cost = cost(&user.password_hash).ok_or_else(|| {
+            let own = cost(&user.password_hash).ok_or_else(|| {
                 format!(
                     "{}: password_hash is no Argon2id within bounds; make one with hash-password",
                     user.id
                 )
             })?;
-            if self::cost(&decoy) != Some(cost) {
+            if cost(&decoy) != Some(own) {
                 return Err(format!(
                     "{}: password_hash costs another time than the others: hash them alike",
                     user.id
@@ -109,13 +99,11 @@ impl Users {
                 return Err(format!("{}: there are two users of this username", other.username));
             }
         }
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             by_username,
             by_id,
             decoy,
-            waiting: Semaphore::new(WAITING_MAX),
-            hashing: Arc::new(Semaphore::new(cores)),
+            passwords: Passwords::new(),
             tried: Rates::new(PASSWORD_BURST, PASSWORD_REFILL),
         })
     }
@@ -140,44 +128,11 @@ impl Users {
         }
         let user = self.by_username.get(username).cloned();
         let hash = user.as_ref().map_or(&self.decoy, |user| &user.password_hash).clone();
-        match (user, self.verify(password, hash).await?) {
+        match (user, self.passwords.verify(password, hash).await?) {
             (Some(user), true) => Ok(user),
             _ => Err(wrong()),
         }
     }
-
-    async fn verify(&self, password: SecretString, hash: String) -> Result<bool, Refused> {
-        let _waiting = self.waiting.try_acquire().map_err(|_| Refused::unavailable())?;
-        let permit = self.hashing.clone().acquire_owned().await.map_err(|_| Refused::unavailable())?;
-        // The hash goes on though the client is gone, and so does its permit.
-        let verified = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            is_password(&password, &hash)
-        });
-        verified.await.map_err(|_| Refused::internal())
-    }
-}
-
-/// Memory, passes and lanes of an Argon2id hash; `None` for what is none, or costs too much.
-fn cost(hash: &str) -> Option<(u32, u32, u32)> {
-    let hash = PasswordHash::new(hash).ok().filter(|hash| hash.algorithm.as_str() == "argon2id")?;
-    let params = Params::try_from(&hash).ok()?;
-    let is_bounded = params.m_cost() <= IMPORT_HASH_MEMORY_KIB_MAX && params.t_cost() <= HASH_PASSES_MAX;
-    is_bounded.then_some((params.m_cost(), params.t_cost(), params.p_cost()))
-}
-
-fn is_password(password: &SecretString, hash: &str) -> bool {
-    let Ok(hash) = PasswordHash::new(hash) else { return false };
-    Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok()
-}
-
-/// The Argon2id hash of a password, for the users file.
-///
-/// # Errors
-/// The system's generator failed.
-pub fn hash_password(password: &SecretString) -> Result<String, String> {
-    let hash = Argon2::default().hash_password(password.expose().as_bytes());
-    hash.map(|hash| hash.to_string()).map_err(|error| format!("the password could not be hashed: {error}"))
 }
 
 #[cfg(test)]
@@ -208,43 +163,6 @@ mod tests {
         }
         let refused = format!("{:?}", last.unwrap().unwrap_err());
         assert!(refused.contains("too_many_attempts"), "{refused}");
-    }
-
-    /// A client that goes away while its password is hashed frees no core that is still at work.
-    #[tokio::test]
-    async fn as_many_hashes_as_cores_though_clients_go_away() {
-        let hash = hash_password(&"right".into()).unwrap();
-        let users = Arc::new(Users::new(vec![user("auth0|1", "ann", &hash)]).unwrap());
-        let cores = users.hashing.available_permits();
-        let blocked = users.hashing.clone().acquire_many_owned(u32::try_from(cores).unwrap()).await.unwrap();
-        let attempts: Vec<_> = (0..WAITING_MAX)
-            .map(|number| {
-                let users = users.clone();
-                tokio::spawn(async move { users.authenticate(&format!("n{number}"), "x".into()).await })
-            })
-            .collect();
-        while users.waiting.available_permits() > 0 {
-            tokio::task::yield_now().await;
-        }
-        let refused = format!("{:?}", users.authenticate("ann", "right".into()).await.unwrap_err());
-        assert!(refused.contains("temporarily_unavailable"), "{refused}");
-        attempts.iter().for_each(tokio::task::JoinHandle::abort);
-        drop(blocked);
-        for attempt in attempts {
-            assert!(attempt.await.is_err(), "aborted");
-        }
-        assert_eq!(users.waiting.available_permits(), WAITING_MAX);
-        let first = tokio::spawn({
-            let users = users.clone();
-            async move { users.authenticate("bob", "x".into()).await }
-        });
-        while users.hashing.available_permits() == cores {
-            tokio::task::yield_now().await;
-        }
-        first.abort();
-        assert!(first.await.is_err());
-        assert_eq!(users.waiting.available_permits(), WAITING_MAX);
-        assert!(users.hashing.available_permits() < cores, "the hash is still at work");
     }
 
     #[test]

@@ -66,12 +66,15 @@ async fn bodies() {
         r#"{~,"grant_type":"password","grant_type":"password"}"#,
         r#"{~,"grant_type":1}"#,
         r#"{~,"grant_type":"password","username":{},"password":"x"}"#,
+        r#"{~,"grant_type":"password","username":"ann","password":"x","otp":123456}"#,
         "{~}",
         "\u{0}",
     ] {
         let answered = post(&app, "/oauth/token", "application/json", json(body)).await;
         assert_refusal(&answered, 400, "invalid_request");
     }
+    let unknown = json(r#"{~,"grant_type":"password","username":"ann","password":"x","claims":{"a":[1]}}"#);
+    assert_refusal(&post(&app, "/oauth/token", "application/json", unknown).await, 403, "invalid_grant");
     let deep = "[".repeat(30_000);
     let deep = post(&app, "/oauth/token", "application/json", format!(r#"{{"a":{deep}"#)).await;
     assert_refusal(&deep, 400, "invalid_request");

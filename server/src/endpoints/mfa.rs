@@ -86,6 +86,7 @@ pub async fn challenge(
     headers: HeaderMap,
     mut parameters: Parameters,
 ) -> Result<Answer, Refused> {
+    parameters.check::<ChallengeRequest>()?;
     let client = server.clients.authenticate(&headers, &mut parameters)?;
     let mfa_token = parameters.demand("mfa_token")?;
     let challenge = Challenge {

@@ -46,6 +46,7 @@ pub async fn token(
     headers: HeaderMap,
     mut parameters: Parameters,
 ) -> Result<Answer, Refused> {
+    parameters.check::<TokenRequest>()?;
     let client = server.clients.authenticate(&headers, &mut parameters)?;
     let grant_type = parameters.demand("grant_type")?;
     let request = Request { server: &server, client };

@@ -14,12 +14,13 @@ use mfacore_server::clients::Clients;
 use mfacore_server::deliveries::{Deliveries, Outbox};
 use mfacore_server::issuer::Issuer;
 use mfacore_server::keys::Keys;
+use mfacore_server::passwords::hash_password;
 use mfacore_server::policy::policy;
 use mfacore_server::secrets::SecretDigest;
 use mfacore_server::server::{Server, router};
 use mfacore_server::service::{Service, engine_on};
 use mfacore_server::tokens::Signer;
-use mfacore_server::users::{User, Users, hash_password};
+use mfacore_server::users::{User, Users};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
