@@ -19,7 +19,7 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 HOST_VARIABLE = $(shell echo $(HOST) | tr a-z- A-Z_)
 BENCH_FEATURES := $(if $(HAS_OATH),--features liboath)
 
-.PHONY: help install uninstall test test-all python clients sanitize lint doc examples prove bench fuzz
+.PHONY: help install uninstall test test-all python clients load sanitize lint doc examples prove bench fuzz
 
 help: ## Says what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,10 @@ clients: ## Auth0's own clients, and schemathesis, against the server: a table o
 	$(CARGO) build --locked --quiet -p mfacore-server
 	python3 server/clients/harness/run.py --server $(TARGET)/debug/mfacore-server --target $(TARGET)
 	python3 server/clients/schemathesis/run.py --server $(TARGET)/debug/mfacore-server --target $(TARGET)
+
+load: ## Logins a second at the server, and what a burst of wrong codes for one user does to the others
+	$(CARGO) build --locked --release -p mfacore-server -p mfacore-server-load
+	$(TARGET)/release/mfacore-server-load --server $(TARGET)/release/mfacore-server
 
 # The C programs run under gcc's sanitizers in the tests themselves; here are the tests that call the C functions from Rust.
 sanitize: ## The tests of the C boundary under AddressSanitizer, all of Rust with it, and under valgrind

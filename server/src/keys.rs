@@ -11,7 +11,8 @@ use rsa::pkcs8::{EncodePrivateKey, LineEnding};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::error::{StartError, read_json};
+use crate::error::StartError;
+use crate::secrets::random;
 
 const RSA_BITS: usize = 2048;
 
@@ -50,15 +51,25 @@ impl Keys {
             Ok(metadata) if metadata.mode() & 0o077 != 0 => {
                 Err(StartError::content(path, "others may read the keys: chmod 600 it"))
             }
-            Ok(_) => read_json(path),
+            Ok(_) => Self::read(path),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let keys = Self::make().map_err(|reason| StartError::content(path, reason))?;
                 keys.write(path).map_err(failed)?;
                 // Another process may have been quicker: what lies there counts.
-                read_json(path)
+                Self::read(path)
             }
             Err(error) => Err(failed(error)),
         }
+    }
+
+    fn read(path: &Path) -> Result<Self, StartError> {
+        let text = std::fs::read(path).map_err(|error| StartError::File { path: path.to_owned(), error })?;
+        let text = Zeroizing::new(text);
+        serde_json::from_slice(&text).map_err(|error| {
+            // serde's own text quotes what it found, which may be a key.
+            let (line, column) = (error.line(), error.column());
+            StartError::content(path, format!("it is no file of keys: line {line}, column {column}"))
+        })
     }
 
     fn make() -> Result<Self, String> {
@@ -113,13 +124,6 @@ impl Keys {
 
 fn random_key() -> Result<SecretString, String> {
     Ok(Base64::encode_string(&random::<32>()?[..]).into())
-}
-
-/// `N` bytes from the system's generator.
-pub fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, String> {
-    let mut bytes = Zeroizing::new([0; N]);
-    getrandom::fill(&mut bytes[..]).map_err(|error| format!("the system's generator failed: {error}"))?;
-    Ok(bytes)
 }
 
 fn decode(text: &SecretString) -> Result<Zeroizing<[u8; 32]>, String> {

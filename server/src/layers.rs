@@ -17,7 +17,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::answer::Refused;
-use crate::keys::random;
+use crate::secrets::random;
 use crate::server::Server;
 
 /// How long a body may take to arrive.

@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod clients;
+pub mod clock;
 pub mod deliveries;
 pub mod endpoints;
 pub mod error;

@@ -4,28 +4,47 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::clock::Clock as _;
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota, RateLimiter};
 use sha2::{Digest, Sha256};
+
+use crate::clock::Clock;
 
 /// More names than this are looked through for those that are full again, once in [`SCAN_EVERY`] calls.
 const NAMES_MAX: usize = 50_000;
 const SCAN_EVERY: usize = 10_000;
 
+/// Our clock as `governor` asks it.
+#[derive(Clone)]
+struct Governed(Clock);
+
+impl governor::clock::Clock for Governed {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        Duration::from_millis((self.0)())
+    }
+}
+
+type Limiter = RateLimiter<[u8; 32], DefaultKeyedStateStore<[u8; 32]>, Governed, NoOpMiddleware<Duration>>;
+
 /// A rate for each of many names.
 pub struct Rates {
-    limiter: DefaultKeyedRateLimiter<[u8; 32]>,
-    clock: DefaultClock,
+    limiter: Limiter,
+    clock: Governed,
     counted: AtomicUsize,
 }
 
 impl Rates {
     /// `burst` at once, and one more each `refill`.
-    pub fn new(burst: NonZeroU32, refill: Duration) -> Self {
+    pub fn new(burst: NonZeroU32, refill: Duration, clock: Clock) -> Self {
+        let clock = Governed(clock);
         let quota = Quota::with_period(refill).unwrap_or(Quota::per_minute(burst)).allow_burst(burst);
         Self {
-            limiter: RateLimiter::keyed(quota),
-            clock: DefaultClock::default(),
+            limiter: RateLimiter::dashmap_with_clock(quota, clock.clone()),
+            clock,
             counted: AtomicUsize::new(1),
         }
     }
@@ -43,22 +62,33 @@ impl Rates {
         let key = Sha256::digest(name.as_bytes()).into();
         self.limiter.check_key(&key).map_err(|not_until| {
             let wait = not_until.wait_time_from(self.clock.now());
-            wait.as_secs().saturating_add(1)
+            // Whole seconds, rounded up.
+            wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0))
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+
     use super::*;
 
     #[test]
     fn each_name_has_its_burst_and_no_more() {
-        let rates = Rates::new(NonZeroU32::new(3).unwrap(), Duration::from_secs(3600));
+        let now_ms = Arc::new(AtomicU64::new(1_000));
+        let clock = now_ms.clone();
+        let clock: Clock = Arc::new(move || clock.load(Ordering::Relaxed));
+        let rates = Rates::new(NonZeroU32::new(3).unwrap(), Duration::from_secs(3_600), clock);
         for _ in 0..3 {
             assert_eq!(rates.count("ann"), Ok(()));
         }
-        assert!(rates.count("ann").is_err_and(|seconds| (3500..=3600).contains(&seconds)));
+        assert_eq!(rates.count("ann"), Err(3_600));
+        now_ms.fetch_add(3_599_000, Ordering::Relaxed);
+        assert_eq!(rates.count("ann"), Err(1));
+        now_ms.fetch_add(1_000, Ordering::Relaxed);
+        assert_eq!((rates.count("ann"), rates.count("ann")), (Ok(()), Err(3_600)));
         assert_eq!(rates.count("bob"), Ok(()));
     }
 }

@@ -4,8 +4,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use mfacore::SecretString;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-
-use crate::keys::random;
+use zeroize::Zeroizing;
 
 /// 32 random bytes as text: a client secret, or a password nobody typed.
 ///
@@ -13,6 +12,13 @@ use crate::keys::random;
 /// The system's generator failed.
 pub fn token() -> Result<SecretString, String> {
     Ok(Base64UrlUnpadded::encode_string(&random::<32>()?[..]).into())
+}
+
+/// `N` bytes from the system's generator.
+pub fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, String> {
+    let mut bytes = Zeroizing::new([0; N]);
+    getrandom::fill(&mut bytes[..]).map_err(|error| format!("the system's generator failed: {error}"))?;
+    Ok(bytes)
 }
 
 /// The digest of a secret that is random and long: nothing slower is needed for such a one.

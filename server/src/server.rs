@@ -12,6 +12,7 @@ use utoipa_axum::routes;
 
 use crate::answer::Refused;
 use crate::clients::Clients;
+use crate::clock::Clock;
 use crate::endpoints::{development, discovery, management, mfa, push, token};
 use crate::issuer::Issuer;
 use crate::layers;
@@ -53,8 +54,9 @@ impl Server {
         clients: Clients,
         signer: Signer,
         management: Option<SecretDigest>,
+        clock: Clock,
     ) -> Self {
-        let polls = Rates::new(POLL_BURST, POLL_REFILL);
+        let polls = Rates::new(POLL_BURST, POLL_REFILL, clock);
         Self { issuer, service, users, clients, signer, management, polls }
     }
 }

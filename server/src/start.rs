@@ -11,6 +11,7 @@ use mfacore::{Engine, FactorKind, Policy, SecretString};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clients::Clients;
+use crate::clock::{self, Clock};
 use crate::deliveries::{Deliveries, Outbox, Webhook, WebhookSettings};
 use crate::error::StartError;
 use crate::issuer::Issuer;
@@ -86,7 +87,8 @@ impl Started {
         let engine = Engine::new(keys.ring().map_err(wrong_key)?, policy)
             .map_err(|error| StartError::setting("policy", error))?;
         let store = open_store(&options.store).map_err(|reason| StartError::setting("store", reason))?;
-        let (users, demo) = users(options)?;
+        let clock = clock::of_this_machine();
+        let (users, demo) = users(options, clock.clone())?;
         let clients = match &options.clients {
             Some(path) => Clients::load(path)?,
             None => demo_clients()?,
@@ -96,8 +98,9 @@ impl Started {
             Service::new(engine_on(store, engine), deliveries),
             users,
             clients,
-            Signer::new(issuer.clone(), &keys).map_err(wrong_key)?,
+            Signer::new(issuer.clone(), &keys, clock.clone()).map_err(wrong_key)?,
             management(options)?,
+            clock,
         );
         let tls = match (&options.tls_cert, &options.tls_key) {
             (Some(certificate), Some(key)) => Some(tls::load(certificate, key).await?),
@@ -174,13 +177,20 @@ impl Signals {
     }
 
     /// Ends the server once one comes: requests in flight are finished.
+    ///
+    /// A second one does not wait for them.
     pub async fn end(mut self, handle: Handle<SocketAddr>) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
         handle.graceful_shutdown(Some(SHUTDOWN_TIMEOUT));
-        tracing::info!("ending: requests in flight are finished");
+        tracing::info!("ending: requests in flight are finished; a second signal ends them");
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        handle.shutdown();
     }
 }
 
@@ -204,7 +214,7 @@ fn deliveries(options: &Serve, policy: &Policy, is_development: bool) -> Result<
     }
     if let (Some(url), Some(secret)) = (&options.webhook, &options.webhook_secret) {
         let settings = WebhookSettings::parse(url, secret).map_err(wrong)?;
-        return Webhook::new(settings).map(Deliveries::Posted).map_err(wrong);
+        return Webhook::new(settings, clock::of_this_machine()).map(Deliveries::Posted).map_err(wrong);
     }
     if is_development {
         return Ok(Deliveries::Shown(Arc::new(Outbox::default())));
@@ -219,9 +229,9 @@ fn deliveries(options: &Serve, policy: &Policy, is_development: bool) -> Result<
     Ok(Deliveries::None)
 }
 
-fn users(options: &Serve) -> Result<(Users, Option<Demo>), StartError> {
+fn users(options: &Serve, clock: Clock) -> Result<(Users, Option<Demo>), StartError> {
     if let Some(path) = &options.users {
-        return Ok((Users::load(path)?, None));
+        return Ok((Users::load(path, clock)?, None));
     }
     let wrong = |reason| StartError::setting("users", reason);
     let password = token().map_err(wrong)?;
@@ -232,8 +242,9 @@ fn users(options: &Serve) -> Result<(Users, Option<Demo>), StartError> {
         email: Some("ann@example.com".to_owned()),
         email_verified: false,
         name: Some("Ann".to_owned()),
+        enrolled: false,
     };
-    let users = Users::new(vec![user]).map_err(wrong)?;
+    let users = Users::new(vec![user], clock).map_err(wrong)?;
     Ok((users, Some(Demo { username: DEMO_USER, password })))
 }
 

@@ -1,8 +1,6 @@
 //! What a login gets beside the engine's own tokens: id tokens and access tokens as RS256 JWTs, and refresh
 //! tokens that only this server reads.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use base64ct::{Base64UrlUnpadded, Encoding};
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -10,8 +8,10 @@ use mfacore::{SecretString, Verified};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::issuer::Issuer;
-use crate::keys::{Keys, random};
+use crate::keys::Keys;
+use crate::secrets::random;
 use crate::users::User;
 
 const ACCESS_TOKEN_S: u64 = 3_600;
@@ -61,9 +61,9 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// A password, just now.
-    pub fn password() -> Self {
-        Self { amr: vec!["pwd".to_owned()], acr: None, auth_time: now_s() }
+    /// A password, at this time.
+    pub fn password(now_ms: u64) -> Self {
+        Self { amr: vec!["pwd".to_owned()], acr: None, auth_time: now_ms / 1_000 }
     }
 
     /// A second factor.
@@ -194,9 +194,28 @@ impl From<jsonwebtoken::errors::Error> for SignError {
     }
 }
 
+/// Claims that end.
+trait Expires {
+    /// When, seconds since 1970.
+    fn expires_s(&self) -> u64;
+}
+
+impl Expires for AccessClaims {
+    fn expires_s(&self) -> u64 {
+        self.exp
+    }
+}
+
+impl Expires for Session {
+    fn expires_s(&self) -> u64 {
+        self.exp
+    }
+}
+
 /// Signs, and reads what it signed.
 pub struct Signer {
     issuer: Issuer,
+    clock: Clock,
     signing: EncodingKey,
     public: DecodingKey,
     key_id: String,
@@ -209,7 +228,7 @@ impl Signer {
     ///
     /// # Errors
     /// What is wrong with the keys.
-    pub fn new(issuer: Issuer, keys: &Keys) -> Result<Self, String> {
+    pub fn new(issuer: Issuer, keys: &Keys, clock: Clock) -> Result<Self, String> {
         let text = |error: jsonwebtoken::errors::Error| format!("signing_key or refresh_key: {error}");
         let signing = EncodingKey::from_rsa_pem(keys.signing_key.expose().as_bytes()).map_err(text)?;
         let mut key = Jwk::from_encoding_key(&signing, Algorithm::RS256).map_err(text)?;
@@ -222,7 +241,7 @@ impl Signer {
             EncodingKey::from_secret(&secret[..]).map_err(text)?,
             DecodingKey::from_secret(&secret[..]).map_err(text)?,
         );
-        Ok(Self { issuer, signing, public, key_id, keys: JwkSet { keys: vec![key] }, refresh })
+        Ok(Self { issuer, clock, signing, public, key_id, keys: JwkSet { keys: vec![key] }, refresh })
     }
 
     /// The public keys (RFC 7517).
@@ -246,8 +265,8 @@ impl Signer {
             sub: user.id.clone(),
             aud: asked.audience.clone(),
             client_id: client.to_owned(),
-            iat: now_s(),
-            exp: now_s() + ACCESS_TOKEN_S,
+            iat: self.now_s(),
+            exp: self.now_s() + ACCESS_TOKEN_S,
             jti: unique_id()?,
             scope: asked.scope.clone(),
             proof: proof.clone(),
@@ -281,8 +300,8 @@ impl Signer {
             iss: self.issuer.as_str(),
             sub: &user.id,
             aud: client,
-            iat: now_s(),
-            exp: now_s() + ID_TOKEN_S,
+            iat: self.now_s(),
+            exp: self.now_s() + ID_TOKEN_S,
             jti: unique_id()?.into(),
             proof,
             profile: Profile::of(user, &asked.scope),
@@ -309,7 +328,7 @@ impl Signer {
             iss: self.issuer.as_str().to_owned(),
             sub: user.id.clone(),
             aud: client.to_owned(),
-            exp: now_s() + REFRESH_TOKEN_S,
+            exp: self.now_s() + REFRESH_TOKEN_S,
             jti: unique_id()?,
             asked: asked.clone(),
             proof: proof.clone(),
@@ -329,7 +348,16 @@ impl Signer {
         Some((claims.sub, claims.scope))
     }
 
-    fn open<T: DeserializeOwned>(
+    /// The time that tokens go by, milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        (self.clock)()
+    }
+
+    fn now_s(&self) -> u64 {
+        self.now_ms() / 1_000
+    }
+
+    fn open<T: DeserializeOwned + Expires>(
         &self,
         token: &str,
         kind: &str,
@@ -338,11 +366,13 @@ impl Signer {
         key: &DecodingKey,
     ) -> Option<T> {
         let mut validation = Validation::new(algorithm);
-        validation.leeway = 0;
+        // By our own clock, below.
+        validation.validate_exp = false;
         validation.set_issuer(&[self.issuer.as_str()]);
         validation.set_audience(&[audience]);
         let read = jsonwebtoken::decode::<T>(token, key, &validation).ok()?;
-        (read.header.typ.as_deref() == Some(kind)).then_some(read.claims)
+        let is_good = read.header.typ.as_deref() == Some(kind) && self.now_s() < read.claims.expires_s();
+        is_good.then_some(read.claims)
     }
 
     fn sign(&self, kind: &str, claims: &impl Serialize) -> Result<SecretString, SignError> {
@@ -355,8 +385,4 @@ impl Signer {
 
 fn unique_id() -> Result<String, SignError> {
     Ok(Base64UrlUnpadded::encode_string(&random::<16>().map_err(SignError)?[..]))
-}
-
-fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

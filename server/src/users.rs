@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use mfacore::{Caller, SecretString};
+use mfacore::limits::{EMAIL_BYTES_MAX, LABEL_BYTES_MAX};
+use mfacore::{Caller, Expectation, SecretString, UserKey};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Refused;
+use crate::clock::Clock;
 use crate::error::{StartError, read_json};
 use crate::passwords::{Passwords, cost, hash_password};
 use crate::rates::Rates;
@@ -39,15 +41,21 @@ pub struct User {
     /// The user's name.
     #[serde(default)]
     pub name: Option<String>,
+    /// Whether the directory knows that this user has a second factor: then a record that is missing, or was set back to
+    /// nothing, lets nobody enroll anew.
+    #[serde(default)]
+    pub enrolled: bool,
 }
 
 impl User {
     /// The call that this user's first factor makes, with what only the host knows.
     pub fn caller(&self) -> Caller {
         let emails = self.email.iter().filter(|_| self.email_verified).map(String::as_str);
+        let expectation = if self.enrolled { Expectation::Enrolled } else { Expectation::Unknown };
         Caller::host(&self.id)
             .account_label(self.email.as_ref().unwrap_or(&self.username))
             .verified_emails(emails)
+            .expects(expectation)
     }
 }
 
@@ -66,19 +74,29 @@ impl Users {
     ///
     /// # Errors
     /// [`StartError`]: a user twice, or a hash that is none.
-    pub fn load(path: &Path) -> Result<Self, StartError> {
-        Self::new(read_json(path)?).map_err(|reason| StartError::content(path, reason))
+    pub fn load(path: &Path, clock: Clock) -> Result<Self, StartError> {
+        Self::new(read_json(path)?, clock).map_err(|reason| StartError::content(path, reason))
     }
 
     /// These users.
     ///
     /// # Errors
     /// Which user is there twice, or has a hash that is none.
-    pub fn new(users: Vec<User>) -> Result<Self, String> {
+    pub fn new(users: Vec<User>, clock: Clock) -> Result<Self, String> {
         let (mut by_username, mut by_id) = (HashMap::new(), HashMap::new());
         let decoy = hash_password(&crate::secrets::token()?)?;
         let decoy = users.first().map_or(decoy, |user| user.password_hash.clone());
         for user in users {
+            let email = user.email.as_ref().map_or(0, String::len);
+            if UserKey::new("", &user.id).is_err()
+                || !(1..=LABEL_BYTES_MAX).contains(&user.username.len())
+                || email > EMAIL_BYTES_MAX
+            {
+                return Err(format!(
+                    "{}: an id has 1 to 128 bytes, a username 1 to 256, an email at most 254",
+                    user.id
+                ));
+            }
             let own = cost(&user.password_hash).ok_or_else(|| {
                 format!(
                     "{}: password_hash is no Argon2id within bounds; make one with hash-password",
@@ -104,7 +122,7 @@ impl Users {
             by_id,
             decoy,
             passwords: Passwords::new(),
-            tried: Rates::new(PASSWORD_BURST, PASSWORD_REFILL),
+            tried: Rates::new(PASSWORD_BURST, PASSWORD_REFILL, clock),
         })
     }
 
@@ -123,6 +141,7 @@ impl Users {
             return Err(wrong());
         }
         if let Err(seconds) = self.tried.count(username) {
+            tracing::warn!(target: "mfacore::audit", event = "password_limit_reached");
             let text = "Too many attempts. Try again later.";
             return Err(Refused::too_many("too_many_attempts", text, seconds));
         }
@@ -130,7 +149,12 @@ impl Users {
         let hash = user.as_ref().map_or(&self.decoy, |user| &user.password_hash).clone();
         match (user, self.passwords.verify(password, hash).await?) {
             (Some(user), true) => Ok(user),
-            _ => Err(wrong()),
+            (Some(user), false) => {
+                tracing::warn!(target: "mfacore::audit", user = user.id, event = "password_failed");
+                Err(wrong())
+            }
+            // What was typed for a name may be a password: it is not logged.
+            (None, _) => Err(wrong()),
         }
     }
 }
@@ -147,13 +171,18 @@ mod tests {
             email: None,
             email_verified: false,
             name: None,
+            enrolled: false,
         }
+    }
+
+    fn stopped() -> Clock {
+        Arc::new(|| 1_767_258_000_000)
     }
 
     #[tokio::test]
     async fn the_right_password_alone_lets_in_and_tries_are_counted() {
         let hash = hash_password(&"right".into()).unwrap();
-        let users = Users::new(vec![user("auth0|1", "ann", &hash)]).unwrap();
+        let users = Users::new(vec![user("auth0|1", "ann", &hash)], stopped()).unwrap();
         assert_eq!(users.authenticate("ann", "right".into()).await.unwrap().id, "auth0|1");
         assert!(users.authenticate("ann", "wrong".into()).await.is_err());
         assert!(users.authenticate("bob", "right".into()).await.is_err());
@@ -168,10 +197,18 @@ mod tests {
     #[test]
     fn files_that_cannot_be_right_are_refused() {
         let hash = hash_password(&"right".into()).unwrap();
-        let twice = |a: User, b: User| Users::new(vec![a, b]).err().unwrap();
+        let twice = |a: User, b: User| Users::new(vec![a, b], stopped()).err().unwrap();
         assert!(twice(user("1", "ann", &hash), user("1", "bob", &hash)).contains("this id"));
         assert!(twice(user("1", "ann", &hash), user("2", "ann", &hash)).contains("this username"));
-        let alone = |hash: &str| Users::new(vec![user("1", "ann", hash)]).err().unwrap();
+        let alone = |hash: &str| Users::new(vec![user("1", "ann", hash)], stopped()).err().unwrap();
+        let bad = |change: fn(&mut User)| {
+            let mut user = user("1", "ann", &hash);
+            change(&mut user);
+            Users::new(vec![user], stopped()).err().unwrap()
+        };
+        assert!(bad(|user| user.id = "x".repeat(129)).contains("an id has"));
+        assert!(bad(|user| user.id = "a\0".to_owned()).contains("an id has"));
+        assert!(bad(|user| user.username.clear()).contains("a username 1"));
         assert!(alone("secret").contains("hash-password"));
         assert!(alone(&hash.replace("m=19456", "m=4194304")).contains("within bounds"));
         let dear = hash.replace("t=2", "t=3");

@@ -126,3 +126,24 @@ async fn discovery_names_what_there_is() {
     assert_eq!((&keys["keys"][0]["kty"], &keys["keys"][0]["alg"]), (&json!("RSA"), &json!("RS256")));
     assert_eq!(keys["keys"][0]["d"], Value::Null, "no private part");
 }
+
+#[tokio::test]
+async fn tokens_end_to_the_second() {
+    let app = App::new(PUSH_POLICY);
+    let tokens = app.log_in("ann", "", "openid offline_access").await;
+    let (access, refresh) = (tokens.text("access_token"), tokens.text("refresh_token"));
+    assert_eq!(tokens.body["expires_in"], 3_600);
+    let userinfo = async || app.get("/userinfo", &access).await.status;
+    let refreshed = async || {
+        let body = json!({ "grant_type": "refresh_token", "refresh_token": refresh });
+        app.token(body).await.status
+    };
+    app.advance_ms(3_599_000);
+    assert_eq!(userinfo().await, 200);
+    app.advance_ms(1_000);
+    assert_eq!(userinfo().await, 401);
+    app.advance_ms(30 * 86_400_000 - 3_601_000);
+    assert_eq!(refreshed().await, 200);
+    app.advance_ms(1_000);
+    assert_eq!(refreshed().await, 403);
+}

@@ -11,8 +11,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use base64ct::{Base64, Encoding};
+use hmac::{Hmac, KeyInit, Mac};
+use mfacore_server::clock::of_this_machine;
 use mfacore_server::deliveries::{Deliveries, Outbox, Webhook, WebhookSettings};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use support::{App, PUSH_POLICY};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
@@ -22,13 +26,13 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// A receiver on loopback that answers as it is told, 200 once it was told nothing more.
 struct Receiver {
     url: String,
-    posts: mpsc::UnboundedReceiver<(HeaderMap, Value)>,
+    posts: mpsc::UnboundedReceiver<(HeaderMap, String)>,
 }
 
 #[derive(Clone)]
 struct Script {
     answers: Arc<Mutex<VecDeque<StatusCode>>>,
-    posts: mpsc::UnboundedSender<(HeaderMap, Value)>,
+    posts: mpsc::UnboundedSender<(HeaderMap, String)>,
     /// A permit for each answer.
     gate: Arc<Semaphore>,
 }
@@ -46,12 +50,12 @@ impl Receiver {
     }
 
     fn webhook(&self) -> Webhook {
-        Webhook::new(WebhookSettings::parse(&self.url, SECRET).unwrap()).unwrap()
+        Webhook::new(WebhookSettings::parse(&self.url, SECRET).unwrap(), of_this_machine()).unwrap()
     }
 }
 
 async fn receive(State(script): State<Script>, headers: HeaderMap, body: String) -> Response {
-    script.posts.send((headers, serde_json::from_str(&body).unwrap())).unwrap();
+    script.posts.send((headers, body)).unwrap();
     script.gate.acquire().await.unwrap().forget();
     let status = script.answers.lock().unwrap().pop_front().unwrap_or(StatusCode::OK);
     (status, [("location", "/elsewhere")]).into_response()
@@ -85,11 +89,16 @@ async fn a_message_is_signed_and_tried_again_under_one_id() {
     let (first, body) = receiver.posts.recv().await.unwrap();
     let (second, again) = receiver.posts.recv().await.unwrap();
     assert_eq!((&first["webhook-id"], &body), (&second["webhook-id"], &again));
-    assert_eq!((&body["channel"], &body["destination"]), (&json!("sms"), &json!("+4930123459167")));
-    for headers in [first, second] {
-        let signature = headers["webhook-signature"].to_str().unwrap();
-        assert!(signature.starts_with("v1,") && signature.len() == 47, "{signature}");
-        assert!(headers["webhook-timestamp"].to_str().unwrap().parse::<u64>().is_ok());
+    let message: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&message["channel"], &message["destination"]), (&json!("sms"), &json!("+4930123459167")));
+    for headers in [&first, &second] {
+        let text = |name: &str| headers[name].to_str().unwrap().to_owned();
+        let signed = format!("{}.{}.{body}", text("webhook-id"), text("webhook-timestamp"));
+        let key = Base64::decode_vec(SECRET.trim_start_matches("whsec_")).unwrap();
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).unwrap();
+        mac.update(signed.as_bytes());
+        let expected = format!("v1,{}", Base64::encode_string(&mac.finalize().into_bytes()));
+        assert_eq!(text("webhook-signature"), expected);
     }
     webhook.flush().await;
     assert!(receiver.posts.try_recv().is_err(), "it was taken: no third time");

@@ -2,7 +2,7 @@
 //! nothing any more.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, KeyInit, Mac};
@@ -12,8 +12,9 @@ use sha2::Sha256;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use crate::clock::Clock;
 use crate::issuer::is_loopback;
-use crate::keys::random;
+use crate::secrets::random;
 
 /// Messages on their way or waiting; more are dropped, and the user asks again.
 const WAITING_MAX: u32 = 4_096;
@@ -57,6 +58,7 @@ pub struct Webhook(Arc<Inner>);
 
 struct Inner {
     settings: WebhookSettings,
+    clock: Clock,
     client: Client,
     waiting: Arc<Semaphore>,
     posting: Semaphore,
@@ -67,12 +69,15 @@ impl Webhook {
     ///
     /// # Errors
     /// The certificates of this machine cannot be read.
-    pub fn new(settings: WebhookSettings) -> Result<Self, String> {
+    pub fn new(settings: WebhookSettings, clock: Clock) -> Result<Self, String> {
         crate::tls::install_provider();
         // A redirect would carry codes to a place that nobody set.
-        let client = Client::builder().redirect(redirect::Policy::none()).timeout(POST_TIMEOUT).build();
+        let client = Client::builder().redirect(redirect::Policy::none()).timeout(POST_TIMEOUT);
+        // A proxy of the environment's would read what goes out without TLS.
+        let client = if settings.url.scheme() == "http" { client.no_proxy() } else { client }.build();
         Ok(Self(Arc::new(Inner {
             settings,
+            clock,
             client: client.map_err(|error| error.to_string())?,
             waiting: Arc::new(Semaphore::new(WAITING_MAX as usize)),
             posting: Semaphore::new(POSTS_MAX),
@@ -129,7 +134,7 @@ impl Inner {
 
     async fn post(&self, id: &str, body: &SecretString, expires_ms: u64) -> Posted {
         let Ok(_permit) = self.posting.acquire().await else { return Posted::Failed("closed") };
-        let now_ms = now_ms();
+        let now_ms = (self.clock)();
         if now_ms >= expires_ms {
             return Posted::Late;
         }
@@ -173,11 +178,6 @@ fn signature(key: &[u8], id: &str, timestamp: u64, body: &str) -> String {
 
 fn message_id() -> Result<String, String> {
     Ok(format!("msg_{}", Base64UrlUnpadded::encode_string(&random::<16>()?[..])))
-}
-
-fn now_ms() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ impl Request<'_> {
         let device_token = parameters.take("device_token")?;
         let trust_browser = parameters.take("trust_browser")?.is_some_and(|text| text.expose() == "true");
         let user = self.server.users.authenticate(username.expose(), password).await?;
-        let proof = Proof::password();
+        let proof = Proof::password(self.server.signer.now_ms());
         let first =
             FirstFactor { asked, second_factor, proof, device_token, trust_browser, refresh_token: None };
         self.first_factor(&user, first).await

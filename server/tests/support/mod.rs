@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request};
 use mfacore::otp::{Seed, Totp};
 use mfacore::store::Memory;
 use mfacore::{Engine, SecretString};
 use mfacore_server::clients::Clients;
+use mfacore_server::clock::Clock;
 use mfacore_server::deliveries::{Deliveries, Outbox};
 use mfacore_server::issuer::Issuer;
 use mfacore_server::keys::Keys;
@@ -82,16 +83,17 @@ impl App {
         let keys = Keys::load_or_make(&folder.path().join("keys.json")).unwrap();
         let engine = Engine::new(keys.ring().unwrap(), policy(given, &issuer).unwrap()).unwrap();
         let now_ms = Arc::new(AtomicU64::new(NOW_MS));
-        let clock = now_ms.clone();
-        let mfa = engine_on(Arc::new(Memory::new()), engine)
-            .with_clock(Arc::new(move || clock.load(Ordering::Relaxed)));
+        let told = now_ms.clone();
+        let clock: Clock = Arc::new(move || told.load(Ordering::Relaxed));
+        let mfa = engine_on(Arc::new(Memory::new()), engine).with_clock(clock.clone());
         let server = Server::new(
             issuer.clone(),
             Service::new(mfa, deliveries),
-            users(),
+            users(clock.clone()),
             clients(),
-            Signer::new(issuer, &keys).unwrap(),
+            Signer::new(issuer, &keys, clock.clone()).unwrap(),
             Some(SecretDigest::of(MANAGEMENT_TOKEN)),
+            clock,
         );
         Self { router: router(server), outbox, now_ms, _folder: folder }
     }
@@ -217,7 +219,7 @@ pub fn request(method: Method, path: &str, bearer: &str) -> axum::http::request:
     if bearer.is_empty() { request } else { request.header("authorization", format!("Bearer {bearer}")) }
 }
 
-fn users() -> Users {
+fn users(clock: Clock) -> Users {
     let hash = hash_password(&SecretString::from(PASSWORD)).unwrap();
     let user = |username: &str, email_verified| User {
         id: format!("auth0|{username}"),
@@ -226,8 +228,9 @@ fn users() -> Users {
         email: Some(format!("{username}@example.com")),
         email_verified,
         name: Some(username.to_uppercase()),
+        enrolled: false,
     };
-    Users::new(vec![user("ann", false), user("bob", false), user("eve", true)]).unwrap()
+    Users::new(vec![user("ann", false), user("bob", false), user("eve", true)], clock).unwrap()
 }
 
 fn clients() -> Clients {
@@ -248,12 +251,9 @@ pub async fn claims(app: &App, token: &str, audience: &str) -> Value {
     let header = jsonwebtoken::decode_header(token).unwrap();
     let key = keys.find(header.kid.as_deref().unwrap()).unwrap();
     let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
+    validation.validate_exp = false;
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[audience]);
     let key = jsonwebtoken::DecodingKey::from_jwk(key).unwrap();
     jsonwebtoken::decode::<Value>(token, &key, &validation).unwrap().claims
-}
-
-pub fn is_client_error(status: u16) -> bool {
-    StatusCode::from_u16(status).unwrap().is_client_error()
 }
