@@ -7,7 +7,7 @@ set -eu
 call() { curl --silent --show-error "$@"; echo; }
 token() { call "${SERVER}oauth/token" --data client_id=demo "$@"; }
 grant() { token --data-urlencode "grant_type=http://auth0.com/oauth/grant-type/mfa-$1" --data "mfa_token=$mfa_token" \
-  --data-urlencode "$2" --data-urlencode "$3"; }
+  --data-urlencode "$2" ${3:+--data-urlencode "$3"}; }
 password() { token --data grant_type=password --data username=ann --data-urlencode "password=$PASSWORD" "$@"; }
 member() { sed -n "s/.*\"$1\":\[\{0,1\}\"\([^\"]*\)\".*/\1/p"; }
 code() { call "${SERVER}dev/outbox" | member code; } # what her telephone shows
@@ -40,7 +40,7 @@ answer=$(challenge)
 grant oob "oob_code=$(echo "$answer" | member oob_code)" "binding_code=none"
 
 echo "6. Without her telephone: the recovery code. A new one takes its place."
-grant recovery-code "recovery_code=$recovery_code" "scope="
+grant recovery-code "recovery_code=$recovery_code"
 
 echo "7. An access token of the MFA API, after her telephone, removes it."
 mfa_token=$(password --data-urlencode "audience=${SERVER}mfa/" \

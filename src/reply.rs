@@ -316,12 +316,21 @@ impl Refusal {
         }
     }
 
+    /// Seconds after which the same call may be admitted: the header `Retry-After`.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Refusal::Denied(denial) => denial.retry_after_s,
+            Refusal::Error(error) => (error.status() == 503).then_some(1),
+        }
+    }
+
     /// The contract's JSON. An error says nothing of its cause, which is for the host's log.
     pub fn to_json(&self) -> SecretString {
         match self {
             Refusal::Denied(denial) => denial.to_json(),
             Refusal::Error(error) => {
-                let retry = if error.status() == 503 { r#","retry_after":1"# } else { "" };
+                let retry = self.retry_after_s().map(|seconds| format!(r#","retry_after":{seconds}"#));
+                let retry = retry.unwrap_or_default();
                 let text = "The request could not be completed.";
                 format!(r#"{{"error":"{}","error_description":"{text}"{retry}}}"#, error.error()).into()
             }

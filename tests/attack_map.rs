@@ -14,7 +14,7 @@ const SECTIONS: [(&str, usize); 8] = [
     ("Binding", 17),
     ("Parsing, arithmetic, time", 10),
     ("Delivery, push, operations", 14),
-    ("Contract, section 3: refusals", 34),
+    ("Contract, section 3: refusals", 35),
     ("Contract, section 4: rules", 8),
     ("Contract, section 4: limits", 9),
 ];

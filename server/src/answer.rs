@@ -166,8 +166,7 @@ impl Refused {
 
     fn retry_after_s(&self) -> Option<u64> {
         match &self.cause {
-            Cause::Engine(Refusal::Denied(denial)) => denial.retry_after_s,
-            Cause::Engine(Refusal::Error(error)) => (error.status() == 503).then_some(1),
+            Cause::Engine(refusal) => refusal.retry_after_s(),
             Cause::Server { retry_after_s, .. } => *retry_after_s,
         }
     }

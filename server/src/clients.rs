@@ -145,7 +145,11 @@ impl Clients {
             None => secrets.iter().all(|secret| secret.as_ref().is_none_or(|text| text.expose().is_empty())),
             Some(digest) => secrets.into_iter().flatten().any(|secret| digest.is_of(secret.expose())),
         };
-        if is_right { Ok(Some(client)) } else { Err(refused()) }
+        if is_right {
+            return Ok(Some(client));
+        }
+        tracing::warn!(target: "mfacore::audit", client = client.id, event = "client_failed");
+        Err(refused())
     }
 }
 

@@ -41,25 +41,29 @@ struct RootKey {
 }
 
 impl Keys {
+    /// The keys in `path`.
+    ///
+    /// # Errors
+    /// [`StartError`]: there is no such file, others may read it, or it is not one of ours.
+    pub fn load(path: &Path) -> Result<Self, StartError> {
+        let metadata = path.metadata().map_err(|error| StartError::File { path: path.to_owned(), error })?;
+        if metadata.mode() & 0o077 != 0 {
+            return Err(StartError::content(path, "others may read the keys: chmod 600 it"));
+        }
+        Self::read(path)
+    }
+
     /// The keys in `path`; made first where there is no such file.
     ///
     /// # Errors
     /// [`StartError`]: others may read the file, or it is not one of ours.
     pub fn load_or_make(path: &Path) -> Result<Self, StartError> {
-        let failed = |error| StartError::File { path: path.to_owned(), error };
-        match path.metadata() {
-            Ok(metadata) if metadata.mode() & 0o077 != 0 => {
-                Err(StartError::content(path, "others may read the keys: chmod 600 it"))
-            }
-            Ok(_) => Self::read(path),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let keys = Self::make().map_err(|reason| StartError::content(path, reason))?;
-                keys.write(path).map_err(failed)?;
-                // Another process may have been quicker: what lies there counts.
-                Self::read(path)
-            }
-            Err(error) => Err(failed(error)),
+        if !path.exists() {
+            let keys = Self::make().map_err(|reason| StartError::content(path, reason))?;
+            // Another process may be quicker: what lies there counts.
+            keys.write(path).map_err(|error| StartError::File { path: path.to_owned(), error })?;
         }
+        Self::load(path)
     }
 
     fn read(path: &Path) -> Result<Self, StartError> {

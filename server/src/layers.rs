@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use mfacore::limits::BODY_BYTES_MAX;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use tracing::Instrument;
 
 use crate::answer::Refused;
 use crate::secrets::random;
@@ -46,8 +47,8 @@ const SECRET_PARAMETERS: [&str; 11] = [
 pub fn around(router: Router<Arc<Server>>, server: Arc<Server>) -> Router<Arc<Server>> {
     router
         .layer(from_fn(bounded))
-        .layer(from_fn(dressed))
         .layer(CatchPanicLayer::custom(|_| Refused::internal().into_response()))
+        .layer(from_fn(dressed))
         .layer(from_fn(no_store))
         .layer(cross_origin(server))
 }
@@ -108,11 +109,14 @@ async fn dressed(request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let path = path.unwrap_or_default();
     let begun = Instant::now();
-    let mut response = next.run(request).await;
-    let (status, took_ms) = (response.status().as_u16(), begun.elapsed().as_millis());
-    let (path, took_ms) = (path.unwrap_or_default(), u64::try_from(took_ms).unwrap_or(u64::MAX));
-    tracing::info!(target: "mfacore::http", request = id.to_str().unwrap_or_default(), %method, path, status, took_ms);
+    // Audit events of the engine, on whatever task, name the request.
+    let span = tracing::error_span!(target: "mfacore::http", "request", id = id.to_str().unwrap_or_default());
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let status = response.status().as_u16();
+    span.in_scope(|| tracing::info!(target: "mfacore::http", %method, path, status, took_ms));
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }

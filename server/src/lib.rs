@@ -19,6 +19,7 @@ mod parameters;
 pub mod passwords;
 pub mod policy;
 mod rates;
+pub mod reseal;
 pub mod secrets;
 pub mod server;
 pub mod service;

@@ -7,6 +7,7 @@ use clap::Parser;
 use mfacore::SecretString;
 use mfacore_server::options::{LogFormat, Options, Serve, Tool};
 use mfacore_server::passwords::hash_password;
+use mfacore_server::reseal::{Swept, reseal};
 use mfacore_server::secrets::{SecretDigest, token};
 use mfacore_server::start::{Signals, Started};
 use tracing_subscriber::EnvFilter;
@@ -33,6 +34,13 @@ fn run(tool: &Tool) -> Result<(), String> {
             std::io::stdin().read_line(&mut typed).map_err(|error| error.to_string())?;
             let typed = SecretString::from(typed);
             hash_password(&typed.expose().trim_end_matches(['\r', '\n']).into())?
+        }
+        Tool::Reseal(options) => {
+            let Swept { users, failed } = reseal(options).map_err(|error| error.to_string())?;
+            if failed > 0 {
+                return Err(format!("{failed} of {} records could not be moved", users + failed));
+            }
+            format!("{users} records are under the active key")
         }
         Tool::NewSecret => {
             let secret = token()?;

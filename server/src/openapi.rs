@@ -122,7 +122,7 @@ pub enum BodyRefusals {
 /// What an endpoint whose callers bear a token may refuse with.
 #[derive(IntoResponses)]
 pub enum BearerRefusals {
-    /// The token is missing or dead.
+    /// The token is missing, unknown or dead. (A device's dead ticket or transaction token is 403.)
     #[response(status = 401, headers(("www-authenticate" = String, description = "How to authenticate")))]
     Unauthorized(Refusal),
 }
@@ -147,6 +147,8 @@ pub struct TokenRequest {
     client_secret: Option<String>,
     username: Option<String>,
     password: Option<String>,
+    /// With `password-realm`: any, since there is one directory.
+    realm: Option<String>,
     /// The API that the access token is for.
     audience: Option<String>,
     /// Separated by spaces.

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mfacore::SecretString;
 
 /// The policy of a server that is given none: everybody passes a second factor.
 pub const DEFAULT_POLICY: &str = r#"{"profile":"recommended","enforcement":"always"}"#;
@@ -27,6 +29,8 @@ pub struct Options {
 pub enum Tool {
     /// Reads a password from standard input and prints its Argon2id hash, for the users file.
     HashPassword,
+    /// Brings every record under the active key, so that a retired one may go; the server may be running.
+    Reseal(Box<Serve>),
     /// Prints a new client secret and its SHA-256, for the client and for the clients file.
     NewSecret,
 }
@@ -40,7 +44,7 @@ pub struct Serve {
     /// Where records are kept: sqlite:PATH, or memory: for a trial.
     #[arg(long, env = "MFACORE_STORE", value_name = "URL", default_value = "sqlite:mfacore.db")]
     pub store: String,
-    /// The keys; made at the first start, readable by its owner alone. Whoever has it reads every record.
+    /// The keys; made at the first start, while the store is empty, readable by their owner alone. Whoever has it reads every record.
     #[arg(long, env = "MFACORE_KEYS", value_name = "FILE", default_value = "mfacore-keys.json")]
     pub keys: PathBuf,
     /// The URL that clients reach the server by, with a trailing slash; from what it listens on where left out.
@@ -59,11 +63,11 @@ pub struct Serve {
     #[arg(long, env = "MFACORE_USERS", value_name = "FILE", requires = "clients")]
     pub users: Option<PathBuf>,
     /// The clients: a JSON list of {client_id, secret_sha256?, audiences?, origins?}.
-    #[arg(long, env = "MFACORE_CLIENTS", value_name = "FILE")]
+    #[arg(long, env = "MFACORE_CLIENTS", value_name = "FILE", requires = "users")]
     pub clients: Option<PathBuf>,
     /// What bearers of the management API present, 32 characters at least; without it that API refuses everybody.
     #[arg(long, env = "MFACORE_MANAGEMENT_TOKEN", value_name = "TOKEN", hide_env_values = true)]
-    pub management_token: Option<String>,
+    pub management_token: Option<SecretString>,
     /// Where messages to users are posted (https, or http on loopback).
     #[arg(long, env = "MFACORE_WEBHOOK", value_name = "URL", requires = "webhook_secret")]
     pub webhook: Option<String>,
@@ -75,9 +79,9 @@ pub struct Serve {
         hide_env_values = true,
         requires = "webhook"
     )]
-    pub webhook_secret: Option<String>,
+    pub webhook_secret: Option<SecretString>,
     /// Prints messages and their codes, and serves them at /dev/outbox; on loopback only.
-    #[arg(long, env = "MFACORE_DEVELOPMENT")]
+    #[arg(long, env = "MFACORE_DEVELOPMENT", value_parser = FalseyValueParser::new())]
     pub development: bool,
     /// How the log on standard error is written. RUST_LOG filters it.
     #[arg(long, env = "MFACORE_LOG", value_enum, default_value = "text")]

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use mfacore::commands::Command;
 use mfacore::drivers::nonblocking::Mfa;
-use mfacore::store::{AsyncStore, BoxFuture, Memory};
+use mfacore::store::{AsyncStore, BoxFuture, Memory, Scan};
 use mfacore::{Caller, Engine, Refusal};
 use mfacore_sqlite::Sqlite;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::answer::Refused;
 use crate::deliveries::Deliveries;
@@ -37,11 +38,16 @@ impl Service {
     /// The engine's refusal; 500 where the task panicked.
     pub async fn run<C: Command>(&self, command: C, caller: Caller) -> Result<C::Reply, Refused> {
         let Self { mfa, deliveries, operations } = self.clone();
-        let task = operations.spawn(async move {
+        let operation = async move {
             let finished = mfa.run(command, caller).await;
             deliveries.send(finished.deliveries);
+            if let Err(Refusal::Error(error)) = &finished.result {
+                // What the store itself said is for this log alone.
+                tracing::error!(%error, command = C::NAME);
+            }
             finished.result
-        });
+        };
+        let task = operations.spawn(operation.in_current_span());
         match task.await {
             Ok(result) => result.map_err(|refusal: Refusal| refusal.into()),
             Err(_) => Err(Refused::internal()),
@@ -69,16 +75,24 @@ pub fn engine_on(store: Arc<dyn AsyncStore>, engine: Engine) -> Mfa<Arc<dyn Asyn
     Mfa::new(engine, store, Arc::new(pause))
 }
 
+/// A store, and whether it holds nothing yet.
+pub struct Opened {
+    /// The store.
+    pub store: Arc<dyn AsyncStore>,
+    /// Whether there is no record.
+    pub is_empty: bool,
+}
+
 /// The store at a URL. For a database of your own implement [`AsyncStore`] (or `Store`), try it with
 /// `mfacore-conformance`, and open it here.
 ///
 /// # Errors
 /// Why it cannot be opened.
-pub fn open_store(url: &str) -> Result<Arc<dyn AsyncStore>, String> {
-    match url {
-        "memory:" => Ok(Arc::new(Memory::new())),
-        _ => Sqlite::open(url)
-            .map(|store| Arc::new(store) as Arc<dyn AsyncStore>)
-            .map_err(|error| error.to_string()),
+pub fn open_store(url: &str) -> Result<Opened, String> {
+    if url == "memory:" {
+        return Ok(Opened { store: Arc::new(Memory::new()), is_empty: true });
     }
+    let store = Sqlite::open(url).map_err(|error| error.to_string())?;
+    let is_empty = store.scan(None, 1).map_err(|error| error.source().to_string())?.is_empty();
+    Ok(Opened { store: Arc::new(store), is_empty })
 }

@@ -80,32 +80,39 @@ impl Started {
                 "development shows codes to whoever asks: on loopback only, and behind no proxy",
             ));
         }
-        let keys = Keys::load_or_make(&options.keys)?;
-        let wrong_key = |reason| StartError::content(&options.keys, reason);
         let policy = policy(&options.policy, &issuer)?;
         let deliveries = deliveries(options, &policy, is_development)?;
-        let engine = Engine::new(keys.ring().map_err(wrong_key)?, policy)
-            .map_err(|error| StartError::setting("policy", error))?;
-        let store = open_store(&options.store).map_err(|reason| StartError::setting("store", reason))?;
         let clock = clock::of_this_machine();
         let (users, demo) = users(options, clock.clone())?;
         let clients = match &options.clients {
             Some(path) => Clients::load(path)?,
             None => demo_clients()?,
         };
-        let server = Server::new(
-            issuer.clone(),
-            Service::new(engine_on(store, engine), deliveries),
-            users,
-            clients,
-            Signer::new(issuer.clone(), &keys, clock.clone()).map_err(wrong_key)?,
-            management(options)?,
-            clock,
-        );
+        let management = management(options)?;
         let tls = match (&options.tls_cert, &options.tls_key) {
             (Some(certificate), Some(key)) => Some(tls::load(certificate, key).await?),
             _ => None,
         };
+        let opened = open_store(&options.store).map_err(|reason| StartError::setting("store", reason))?;
+        if !opened.is_empty && !options.keys.exists() {
+            return Err(StartError::content(
+                &options.keys,
+                "there is no such file, and the store holds records: put back the keys that sealed them",
+            ));
+        }
+        let keys = Keys::load_or_make(&options.keys)?;
+        let wrong_key = |reason| StartError::content(&options.keys, reason);
+        let engine = Engine::new(keys.ring().map_err(wrong_key)?, policy)
+            .map_err(|error| StartError::setting("policy", error))?;
+        let server = Server::new(
+            issuer.clone(),
+            Service::new(engine_on(opened.store, engine), deliveries),
+            users,
+            clients,
+            Signer::new(issuer.clone(), &keys, clock.clone()).map_err(wrong_key)?,
+            management,
+            clock,
+        );
         Ok(Self { issuer, listener, tls, server, demo, handle: Handle::new() })
     }
 
@@ -213,7 +220,7 @@ fn deliveries(options: &Serve, policy: &Policy, is_development: bool) -> Result<
         ));
     }
     if let (Some(url), Some(secret)) = (&options.webhook, &options.webhook_secret) {
-        let settings = WebhookSettings::parse(url, secret).map_err(wrong)?;
+        let settings = WebhookSettings::parse(url, secret.expose()).map_err(wrong)?;
         return Webhook::new(settings, clock::of_this_machine()).map(Deliveries::Posted).map_err(wrong);
     }
     if is_development {
@@ -255,10 +262,9 @@ fn demo_clients() -> Result<Clients, StartError> {
 
 fn management(options: &Serve) -> Result<Option<SecretDigest>, StartError> {
     match &options.management_token {
-        Some(token) if token.chars().count() < MANAGEMENT_TOKEN_CHARS_MIN => Err(StartError::setting(
-            "management-token",
-            "32 characters at least, from the system's generator",
-        )),
-        token => Ok(token.as_deref().map(SecretDigest::of)),
+        Some(token) if token.expose().chars().count() < MANAGEMENT_TOKEN_CHARS_MIN => Err(
+            StartError::setting("management-token", "32 characters at least, from the system's generator"),
+        ),
+        token => Ok(token.as_ref().map(|token| SecretDigest::of(token.expose()))),
     }
 }

@@ -18,6 +18,9 @@ pub fn install_provider() {
 /// [`StartError::File`]: one of them does not read.
 pub async fn load(certificate: &Path, key: &Path) -> Result<RustlsConfig, StartError> {
     install_provider();
+    for path in [certificate, key] {
+        std::fs::File::open(path).map_err(|error| StartError::File { path: path.to_owned(), error })?;
+    }
     RustlsConfig::from_pem_file(certificate, key)
         .await
         .map_err(|error| StartError::File { path: certificate.to_owned(), error })

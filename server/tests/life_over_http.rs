@@ -187,6 +187,25 @@ async fn a_trusted_browser_skips_an_ordinary_login() {
     assert_eq!(app.token(with("device_token", &device_token)).await.status, 403);
 }
 
+/// Auth0's extension of the password grant; there is one realm here.
+#[tokio::test]
+async fn a_password_may_come_with_a_realm() {
+    let app = App::new("recommended");
+    let body = json!({
+        "grant_type": "http://auth0.com/oauth/grant-type/password-realm", "realm": "employees", "username": "ann",
+        "password": PASSWORD, "scope": "openid",
+    });
+    let granted = app.token(body).await;
+    assert_eq!((granted.status, &granted.body["scope"]), (200, &json!("openid")));
+}
+
+#[tokio::test]
+async fn a_directory_that_knows_better_is_believed() {
+    let app = App::new(PUSH_POLICY);
+    let refused = app.log_in("lost", PAY, "").await;
+    assert_eq!(refused.refusal(), (403, "access_denied", "The user is expected to be enrolled, and is not."));
+}
+
 #[tokio::test]
 async fn support_sees_and_mends() {
     let app = App::new(PUSH_POLICY);
@@ -220,8 +239,14 @@ async fn support_sees_and_mends() {
     let unblock = app.delete("/api/v2/user-blocks/auth0%7Cann", MANAGEMENT_TOKEN).await;
     assert_eq!(unblock.status, 204);
     assert_eq!(app.grant("otp", right).await.status, 200);
-    assert_eq!(app.delete(methods, MANAGEMENT_TOKEN).await.status, 204);
-    assert_eq!(app.get(methods, MANAGEMENT_TOKEN).await.body, json!([]));
+    let method = listed.body[0]["id"].as_str().unwrap().to_owned();
+    let one = |id: &str| format!("{methods}/{}", id.replace('|', "%7C"));
+    assert_eq!(app.delete(&one("totp|dev_aaaaaaaaaaaaaaaa"), MANAGEMENT_TOKEN).await.status, 404);
+    assert_eq!(app.delete(&one(&method), MANAGEMENT_TOKEN).await.status, 204);
+    for path in [methods, "/api/v2/users/auth0|ann/authenticators"] {
+        assert_eq!(app.delete(path, MANAGEMENT_TOKEN).await.status, 204);
+        assert_eq!(app.get(methods, MANAGEMENT_TOKEN).await.body, json!([]));
+    }
 
     for token in ["", "wrong"] {
         let refused = app.get(methods, token).await;

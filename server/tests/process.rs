@@ -124,6 +124,48 @@ fn keys_and_records_outlive_a_start() {
     assert_eq!(std::fs::read(&keys).unwrap(), before);
 }
 
+/// Keys that go missing beside records are not replaced, and keys are rotated without losing a record.
+#[test]
+fn keys_are_rotated_and_never_replaced() {
+    if !has_curl() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let server = Running::start(folder.path());
+    let token = format!("{}oauth/token", server.address);
+    let password = format!("password={}", server.password);
+    let form = ["grant_type=password", "client_id=demo", "username=ann"];
+    let mut login = Command::new("curl");
+    login.args(["--silent", "--data-urlencode", &password, &token]);
+    let login = login_with(&mut login, &form);
+    assert!(login.contains("mfa_required"), "{login}");
+    server.end();
+
+    let path = folder.path().join("mfacore-keys.json");
+    let read = || -> serde_json::Value { serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap() };
+    let (mut keys, digits) = (read(), "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=");
+    let old = std::mem::replace(&mut keys["active"], serde_json::json!({ "id": 2, "key": digits }));
+    keys["retired"] = serde_json::json!([old]);
+    std::fs::write(&path, keys.to_string()).unwrap();
+    let reseal = || program(folder.path(), &["reseal"]).output().unwrap();
+    let swept = String::from_utf8(reseal().stdout).unwrap();
+    assert_eq!(swept, "1 records are under the active key\n");
+    keys["retired"] = serde_json::json!([]);
+    std::fs::write(&path, keys.to_string()).unwrap();
+    assert!(reseal().status.success(), "the old key is not needed any more");
+
+    std::fs::remove_file(&path).unwrap();
+    assert!(refused(folder.path(), &["--listen", "127.0.0.1:0"]).contains("put back the keys"));
+    assert!(!path.exists());
+}
+
+fn login_with(curl: &mut Command, form: &[&str]) -> String {
+    for pair in form {
+        curl.args(["--data", pair]);
+    }
+    String::from_utf8(curl.output().unwrap().stdout).unwrap()
+}
+
 fn refused(folder: &Path, arguments: &[&str]) -> String {
     let Output { status, stderr, .. } = program(folder, arguments).output().unwrap();
     let text = String::from_utf8(stderr).unwrap();
@@ -140,7 +182,7 @@ fn a_start_that_cannot_be_right_is_refused_with_what_to_change() {
     write("bad.json", "[{}]");
     let own = ["--users", "users.json", "--clients", "clients.json"];
     let sent = [&own[..], &["--policy", r#"{"factors":["otp"]}"#]].concat();
-    let cases: [(&[&str], &[&str], &str); 17] = [
+    let cases: [(&[&str], &[&str], &str); 19] = [
         (&[], &["--listen", "0.0.0.0:0"], "loopback"),
         (&[], &["--issuer", "https://mfa.example/"], "behind no proxy"),
         (&own, &["--development", "--issuer", "https://mfa.example/"], "behind no proxy"),
@@ -154,7 +196,9 @@ fn a_start_that_cannot_be_right_is_refused_with_what_to_change() {
         (&sent, &["--issuer", "http://mfa.example/"], "https"),
         (&sent, &["--store", "postgres://x/y"], "only sqlite:"),
         (&sent, &["--tls-cert", "none.pem", "--tls-key", "none.pem"], "none.pem"),
+        (&sent, &["--tls-cert", "users.json", "--tls-key", "no-key.pem"], "no-key.pem"),
         (&sent, &["--tls-cert", "none.pem"], "--tls-key"),
+        (&["--clients", "clients.json"], &[], "--users"),
         (&own, &["--webhook", "http://a.example/", "--webhook-secret", "x"], "https"),
         (&own, &["--policy", "strict"], "strict"),
         (&own, &["--policy", r#"{"factors":[]}"#], "factors must hold"),

@@ -166,5 +166,6 @@ async fn run<C: Command>(server: &Server, user: &str, command: C) -> Result<C::R
         .users
         .by_id(user)
         .ok_or_else(|| Refused::new(StatusCode::NOT_FOUND, "not_found", "The user does not exist."))?;
+    tracing::info!(target: "mfacore::audit", user = user.id, command = C::NAME, event = "asked_by_management");
     server.service.run(command, Caller::host(&user.id)).await
 }

@@ -33,7 +33,8 @@ pub async fn associate(
     Json(associate, mut parameters): Json<Associate>,
 ) -> Result<Answer, Refused> {
     let mut caller = bearer.caller();
-    if let Some(client) = server.clients.try_authenticate(&headers, &mut parameters)? {
+    let client = server.clients.try_authenticate(&headers, &mut parameters).map_err(Refused::at_bearer)?;
+    if let Some(client) = client {
         caller = caller.client(&client.id);
     }
     let associated = server.service.run(associate, caller).await.map_err(Refused::at_bearer)?;

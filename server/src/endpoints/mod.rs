@@ -64,7 +64,10 @@ impl FromRequestParts<Arc<Server>> for Manager {
         let Bearer(token) = Bearer::of(&parts.headers)?;
         match &server.management {
             Some(digest) if digest.is_of(token.expose()) => Ok(Self),
-            _ => Err(Refused::unauthorized("The management token is not right.")),
+            _ => {
+                tracing::warn!(target: "mfacore::audit", event = "management_token_failed");
+                Err(Refused::unauthorized("The management token is not right."))
+            }
         }
     }
 }

@@ -228,9 +228,10 @@ fn users(clock: Clock) -> Users {
         email: Some(format!("{username}@example.com")),
         email_verified,
         name: Some(username.to_uppercase()),
-        enrolled: false,
+        enrolled: username == "lost",
     };
-    Users::new(vec![user("ann", false), user("bob", false), user("eve", true)], clock).unwrap()
+    Users::new(vec![user("ann", false), user("bob", false), user("eve", true), user("lost", false)], clock)
+        .unwrap()
 }
 
 fn clients() -> Clients {
