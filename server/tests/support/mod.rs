@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request};
 use mfacore::otp::{Seed, Totp};
-use mfacore::store::Memory;
+use mfacore::store::{AsyncStore, Memory};
 use mfacore::{Engine, SecretString};
 use mfacore_server::clients::Clients;
 use mfacore_server::clock::Clock;
@@ -76,8 +76,18 @@ impl App {
         Self::sending(given, Deliveries::Shown(outbox.clone()), outbox)
     }
 
+    /// On a store of the test's.
+    pub fn on(store: Arc<dyn AsyncStore>, given: &str) -> Self {
+        let outbox = Arc::new(Outbox::default());
+        Self::whole(store, given, Deliveries::Shown(outbox.clone()), outbox)
+    }
+
     /// The same, with another sender.
     pub fn sending(given: &str, deliveries: Deliveries, outbox: Arc<Outbox>) -> Self {
+        Self::whole(Arc::new(Memory::new()), given, deliveries, outbox)
+    }
+
+    fn whole(store: Arc<dyn AsyncStore>, given: &str, deliveries: Deliveries, outbox: Arc<Outbox>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let issuer = Issuer::parse(ISSUER).unwrap();
         let keys = Keys::load_or_make(&folder.path().join("keys.json")).unwrap();
@@ -85,7 +95,7 @@ impl App {
         let now_ms = Arc::new(AtomicU64::new(NOW_MS));
         let told = now_ms.clone();
         let clock: Clock = Arc::new(move || told.load(Ordering::Relaxed));
-        let mfa = engine_on(Arc::new(Memory::new()), engine).with_clock(clock.clone());
+        let mfa = engine_on(store, engine).with_clock(clock.clone());
         let server = Server::new(
             issuer.clone(),
             Service::new(mfa, deliveries),
