@@ -36,8 +36,8 @@ test: ## Tests of all crates and bindings, with the examples; names what it leav
 	$(MAKE) --no-print-directory examples
 	$(MAKE) --no-print-directory python
 	@command -v cargo-clippy >/dev/null || echo "left out: the lints (clippy is not on this machine)"
-	@echo "left out: formatting, lints, documentation, the C tests under sanitizers and valgrind, Auth0's clients,"
-	@echo "          schemathesis and slow clients against the server, and the benches' smoke"
+	@echo "left out: formatting, lints, documentation, the C tests under sanitizers and valgrind, the installed libraries,"
+	@echo "          Auth0's clients, schemathesis and slow clients against the server, and the benches' smoke"
 	@echo "          run: make test-all"
 
 test-all: ## That, with formatting, lints, documentation, sanitizers, clients of the server and benches; a missing part fails
@@ -51,8 +51,9 @@ test-all: ## That, with formatting, lints, documentation, sanitizers, clients of
 python: ## The wheel, installed into an empty environment, and its tests
 	bindings/python/test
 
+# The server as the tests of the whole workspace have built it, so that nothing is built twice.
 clients: ## Auth0's own clients, and schemathesis, against the server: a table of client, call and result
-	$(CARGO) build --locked --quiet -p mfacore-server
+	$(CARGO) test --workspace --features tracing --locked --quiet --no-run
 	python3 server/clients/harness/run.py --server $(TARGET)/debug/mfacore-server --target $(TARGET)
 	python3 server/clients/schemathesis/run.py --server $(TARGET)/debug/mfacore-server --target $(TARGET)
 

@@ -25,9 +25,14 @@ pub fn is_there(tool: &str) -> bool {
     found
 }
 
+/// Whether all is to be tested, however long it takes.
+pub fn is_everything() -> bool {
+    std::env::var_os(EVERYTHING).is_some()
+}
+
 /// Says what is not tested, past the capture of a test that passes; a failure where everything is to be tested.
 pub fn left_out(why: &str) {
-    assert!(std::env::var_os(EVERYTHING).is_none(), "{why}");
+    assert!(!is_everything(), "{why}");
     let _ = writeln!(std::io::stderr(), "left out: C programs ({why})");
 }
 
@@ -94,9 +99,8 @@ pub struct Ran {
 pub fn run(source: &str, library: &str, arguments: &[&str], way: Way) -> Option<Ran> {
     let source = root().join(source);
     let compiler = if source.extension().is_some_and(|extension| extension == "cpp") { "c++" } else { "cc" };
-    let is_everything = std::env::var_os(EVERYTHING).is_some();
     if !is_there(compiler)
-        || way != Way::Plain && !is_everything
+        || way != Way::Plain && !is_everything()
         || way == Way::Valgrind && !is_there("valgrind")
     {
         return None;
