@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use crate::answer::Refused;
 use crate::clients::Clients;
 use crate::clock::Clock;
-use crate::endpoints::{development, discovery, management, mfa, push, token};
+use crate::endpoints::{development, discovery, health, management, mfa, push, token};
 use crate::issuer::Issuer;
 use crate::layers;
 use crate::openapi;
@@ -95,6 +95,7 @@ fn endpoints() -> OpenApiRouter<Arc<Server>> {
         .routes(routes!(management::forget_browsers))
         .routes(routes!(push::enroll))
         .routes(routes!(push::answer))
+        .routes(routes!(health::health))
         .routes(routes!(development::outbox))
 }
 

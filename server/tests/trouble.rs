@@ -90,6 +90,8 @@ async fn a_store_that_is_down_denies_and_says_when_to_come_back() {
     let refused = app.log_in("ann", PAY, "").await;
     assert_eq!(refused.refusal(), (503, "temporarily_unavailable", "The request could not be completed."));
     assert_eq!((refused.header("retry-after"), &refused.body["retry_after"]), (Some("1"), &json!(1)));
+    assert_eq!(app.get("/health", "").await.status, 503);
+    assert_eq!(App::new(PUSH_POLICY).get("/health", "").await.body, json!({ "status": "ok" }));
     drop(guard);
     assert!(log.text().contains("the disk is on fire"), "the log alone says why: {}", log.text());
 }

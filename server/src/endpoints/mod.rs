@@ -3,6 +3,7 @@
 
 pub mod development;
 pub mod discovery;
+pub mod health;
 pub mod management;
 pub mod mfa;
 pub mod push;
