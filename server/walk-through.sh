@@ -9,7 +9,12 @@ token() { call "${SERVER}oauth/token" --data client_id=demo "$@"; }
 grant() { token --data-urlencode "grant_type=http://auth0.com/oauth/grant-type/mfa-$1" --data "mfa_token=$mfa_token" \
   --data-urlencode "$2" ${3:+--data-urlencode "$3"}; }
 password() { token --data grant_type=password --data username=ann --data-urlencode "password=$PASSWORD" "$@"; }
-member() { sed -n "s/.*\"$1\":\[\{0,1\}\"\([^\"]*\)\".*/\1/p"; }
+member() { # of the answer on standard input; without it there is no going on
+  answer_read=$(cat)
+  value=$(echo "$answer_read" | sed -n "s/.*\"$1\":\[\{0,1\}\"\([^\"]*\)\".*/\1/p")
+  [ -n "$value" ] || { echo "stopped, no $1 in: $answer_read" >&2; kill $$; }
+  echo "$value"
+}
 code() { call "${SERVER}dev/outbox" | member code; } # what her telephone shows
 challenge() { call "${SERVER}mfa/challenge" --data client_id=demo --data "mfa_token=$mfa_token" --data challenge_type=oob; }
 

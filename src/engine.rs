@@ -125,6 +125,14 @@ impl Engine {
         (user.tenant() == &*self.tenant).then(|| user.user().to_owned())
     }
 
+    /// The user whom a token names at `now_ms`, for a host that looks up what it knows of the user before the call:
+    /// label, verified addresses, locale. It is no proof: the call itself finds out whether the token lives.
+    pub fn user_of_token(&self, token: &str, now_ms: u64) -> Option<String> {
+        let token = Token::open(&self.keys, token, now_ms).ok()?;
+        let user = UserKey::parse(&token.storage_key)?;
+        (user.tenant() == &*self.tenant).then(|| user.user().to_owned())
+    }
+
     fn begin<R: 'static>(
         &self,
         call: Box<dyn Call<R>>,

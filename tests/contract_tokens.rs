@@ -29,6 +29,20 @@ fn tokens_are_opaque_url_safe_text_and_never_the_same_twice() {
     assert_ne!(one, two);
 }
 
+/// For a host that looks up what it knows of the user before the call.
+#[test]
+fn a_token_names_its_user_to_its_own_engine_alone() {
+    let world = World::new();
+    world.enroll("ann");
+    let engine = world.mfa.engine();
+    let (token, now_ms) = (world.require("ann"), world.now_ms());
+    assert_eq!(engine.user_of_token(token.expose(), now_ms).as_deref(), Some("ann"));
+    assert_eq!(engine.user_of_token(token.expose(), now_ms + 600_000), None, "expired");
+    assert_eq!(engine.user_of_token("", now_ms), None);
+    let tenant = engine.with_policy("acme", Policy::recommended()).unwrap();
+    assert_eq!(tenant.user_of_token(token.expose(), now_ms), None, "of another tenant");
+}
+
 #[test]
 fn an_access_token_lives_ten_minutes_and_says_its_scopes() {
     let world = World::new();

@@ -14,14 +14,15 @@ impl Issuer {
     /// # Errors
     /// It is neither https nor on loopback, or it has more than scheme, host, port and path.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let url = Url::parse(text).map_err(|error| error.to_string())?;
+        let shape = || "an https URL (http on loopback alone) that ends with a slash".to_owned();
+        let url = Url::parse(text).map_err(|_| shape())?;
         let is_plain = url.query().is_none()
             && url.fragment().is_none()
             && url.username().is_empty()
             && url.password().is_none();
         let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
         if !is_plain || !is_safe || !url.path().ends_with('/') {
-            return Err("an https URL (http on loopback alone) that ends with a slash".to_owned());
+            return Err(shape());
         }
         Ok(Self(url.into()))
     }

@@ -81,10 +81,10 @@ impl Keys {
             .map_err(|error| format!("no RSA key could be made: {error}"))?;
         let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| error.to_string())?;
         Ok(Self {
-            active: RootKey { id: 1, key: random_key()? },
+            active: RootKey { id: 1, key: new_key()? },
             retired: Vec::new(),
-            naming_key: random_key()?,
-            refresh_key: random_key()?,
+            naming_key: new_key()?,
+            refresh_key: new_key()?,
             signing_key: pem.as_str().into(),
         })
     }
@@ -126,7 +126,11 @@ impl Keys {
     }
 }
 
-fn random_key() -> Result<SecretString, String> {
+/// A new key: 32 bytes from the system's generator, in base64.
+///
+/// # Errors
+/// The generator failed.
+pub fn new_key() -> Result<SecretString, String> {
     Ok(Base64::encode_string(&random::<32>()?[..]).into())
 }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mfacore::SecretString;
+use mfacore_server::keys::new_key;
 use mfacore_server::options::{LogFormat, Options, Serve, Tool};
 use mfacore_server::passwords::hash_password;
 use mfacore_server::reseal::{Swept, reseal};
@@ -33,15 +34,23 @@ fn run(tool: &Tool) -> Result<(), String> {
             let mut typed = String::new();
             std::io::stdin().read_line(&mut typed).map_err(|error| error.to_string())?;
             let typed = SecretString::from(typed);
-            hash_password(&typed.expose().trim_end_matches(['\r', '\n']).into())?
+            let password = typed.expose().trim_end_matches(['\r', '\n']);
+            if password.is_empty() {
+                return Err("there was no password on standard input".to_owned());
+            }
+            hash_password(&password.into())?
         }
         Tool::Reseal(options) => {
-            let Swept { users, failed } = reseal(options).map_err(|error| error.to_string())?;
-            if failed > 0 {
-                return Err(format!("{failed} of {} records could not be moved", users + failed));
+            let Swept { users, failed, reason } = reseal(options).map_err(|error| error.to_string())?;
+            if let Some(reason) = reason {
+                return Err(format!(
+                    "{failed} of {} records could not be moved; the first: {reason}",
+                    users + failed
+                ));
             }
             format!("{users} records are under the active key")
         }
+        Tool::NewKey => new_key()?.expose().to_owned(),
         Tool::NewSecret => {
             let secret = token()?;
             let digest = SecretDigest::of(secret.expose()).to_text();

@@ -29,7 +29,10 @@ pub struct Options {
 pub enum Tool {
     /// Reads a password from standard input and prints its Argon2id hash, for the users file.
     HashPassword,
-    /// Brings every record under the active key, so that a retired one may go; the server may be running.
+    /// Prints a new root key, for the keys file.
+    NewKey,
+    /// Brings every record in --store under the active key in --keys, so that a retired one may go. Servers may be running
+    /// that were started with both keys.
     Reseal(Box<Serve>),
     /// Prints a new client secret and its SHA-256, for the client and for the clients file.
     NewSecret,

@@ -23,7 +23,12 @@ pub fn policy(given: &str, issuer: &Issuer) -> Result<Policy, StartError> {
     } else if Policy::profile(given).is_some() {
         Map::from_iter([("profile".to_owned(), json!(given))])
     } else {
-        read_json(Path::new(given))?
+        let path = Path::new(given);
+        if !path.exists() {
+            let names = "recommended, auth0, asvs_l2 and nist_800_63b";
+            return Err(invalid(format!("{given:?} is no file, and the profiles are {names}")));
+        }
+        read_json(path)?
     };
     settings.entry("factors").or_insert(json!(FACTORS));
     let push = settings.entry("push").or_insert(json!({}));

@@ -3,7 +3,7 @@
 use mfacore::commands::Reseal;
 use mfacore::drivers::blocking::Mfa;
 use mfacore::store::Scan;
-use mfacore::{Caller, Engine};
+use mfacore::{Caller, Engine, Refusal};
 use mfacore_sqlite::Sqlite;
 
 use crate::error::StartError;
@@ -16,12 +16,14 @@ use crate::policy::policy;
 const PAGE: usize = 1_000;
 
 /// What a sweep did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Swept {
     /// Users whose records are under the active key now.
     pub users: usize,
     /// Users whose records could not be read or written: keep the retired keys.
     pub failed: usize,
+    /// Why the first of those could not.
+    pub reason: Option<Refusal>,
 }
 
 /// Sweeps the store of a server, which may be running.
@@ -44,11 +46,17 @@ pub fn reseal(options: &Serve) -> Result<Swept, StartError> {
         for user in page.iter().filter_map(|key| mfa.engine().user_of(key)) {
             match mfa.run(Reseal {}, Caller::host(user)).result {
                 Ok(_) => swept.users += 1,
-                Err(_) => swept.failed += 1,
+                Err(refusal) => {
+                    swept.failed += 1;
+                    swept.reason.get_or_insert(refusal);
+                }
             }
         }
         match page.last() {
             Some(last) => after = Some(last.clone()),
+            None if after.is_none() => {
+                return Err(StartError::setting("store", "it holds no record: is it the right one?"));
+            }
             None => return Ok(swept),
         }
     }

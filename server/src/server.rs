@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
+use mfacore::{Caller, SecretString, Subject};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -58,6 +59,18 @@ impl Server {
     ) -> Self {
         let polls = Rates::new(POLL_BURST, POLL_REFILL, clock);
         Self { issuer, service, users, clients, signer, management, polls }
+    }
+}
+
+impl Server {
+    /// Whoever bears a token, with what the directory knows of the user.
+    pub fn bearer(&self, token: SecretString) -> Caller {
+        let user = self.service.user_of_token(&token, self.signer.now_ms());
+        let caller = Caller::token(token, Subject::FromToken);
+        match user.and_then(|id| self.users.by_id(&id)) {
+            Some(user) => user.add_facts(caller),
+            None => caller,
+        }
     }
 }
 

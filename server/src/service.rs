@@ -6,7 +6,7 @@ use std::time::Duration;
 use mfacore::commands::Command;
 use mfacore::drivers::nonblocking::Mfa;
 use mfacore::store::{AsyncStore, BoxFuture, Memory, Scan};
-use mfacore::{Caller, Engine, Refusal};
+use mfacore::{Caller, Engine, Refusal, SecretString};
 use mfacore_sqlite::Sqlite;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -14,6 +14,8 @@ use tracing::Instrument;
 use crate::answer::Refused;
 use crate::deliveries::Deliveries;
 
+/// Records looked at when a store is opened: enough that one is a user's, beside the budgets across users.
+const FIRST_KEYS: usize = 1_000;
 /// How long the end waits for operations.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -54,6 +56,11 @@ impl Service {
         }
     }
 
+    /// The user whom a token names: no proof, but for whom to look up.
+    pub fn user_of_token(&self, token: &SecretString, now_ms: u64) -> Option<String> {
+        self.mfa.engine().user_of_token(token.expose(), now_ms)
+    }
+
     /// Waits, for a while, for operations that go on though their clients are gone, and for messages on their way.
     pub async fn finish(&self) {
         self.operations.close();
@@ -75,12 +82,12 @@ pub fn engine_on(store: Arc<dyn AsyncStore>, engine: Engine) -> Mfa<Arc<dyn Asyn
     Mfa::new(engine, store, Arc::new(pause))
 }
 
-/// A store, and whether it holds nothing yet.
+/// A store, and the keys of some of its records.
 pub struct Opened {
     /// The store.
     pub store: Arc<dyn AsyncStore>,
-    /// Whether there is no record.
-    pub is_empty: bool,
+    /// The first keys, none where it is empty.
+    pub first_keys: Vec<Vec<u8>>,
 }
 
 /// The store at a URL. For a database of your own implement [`AsyncStore`] (or `Store`), try it with
@@ -90,9 +97,9 @@ pub struct Opened {
 /// Why it cannot be opened.
 pub fn open_store(url: &str) -> Result<Opened, String> {
     if url == "memory:" {
-        return Ok(Opened { store: Arc::new(Memory::new()), is_empty: true });
+        return Ok(Opened { store: Arc::new(Memory::new()), first_keys: Vec::new() });
     }
     let store = Sqlite::open(url).map_err(|error| error.to_string())?;
-    let is_empty = store.scan(None, 1).map_err(|error| error.source().to_string())?.is_empty();
-    Ok(Opened { store: Arc::new(store), is_empty })
+    let first_keys = store.scan(None, FIRST_KEYS).map_err(|error| error.source().to_string())?;
+    Ok(Opened { store: Arc::new(store), first_keys })
 }

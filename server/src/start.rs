@@ -7,7 +7,8 @@ use std::time::Duration;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
-use mfacore::{Engine, FactorKind, Policy, SecretString};
+use mfacore::commands::Describe;
+use mfacore::{Caller, Engine, Error, FactorKind, Policy, Refusal, SecretString};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::clients::Clients;
@@ -74,6 +75,9 @@ impl Started {
             None => Issuer::listening(address, options.tls_cert.is_some()),
         };
         let issuer = issuer.map_err(|reason| StartError::setting("issuer", reason))?;
+        if options.tls_cert.is_some() && !issuer.as_str().starts_with("https:") {
+            return Err(StartError::setting("issuer", "with --tls-cert it is an https URL"));
+        }
         if is_development && !issuer.is_on_loopback() {
             return Err(StartError::setting(
                 "issuer",
@@ -94,19 +98,27 @@ impl Started {
             _ => None,
         };
         let opened = open_store(&options.store).map_err(|reason| StartError::setting("store", reason))?;
-        if !opened.is_empty && !options.keys.exists() {
+        if !opened.first_keys.is_empty() && !options.keys.exists() {
             return Err(StartError::content(
                 &options.keys,
                 "there is no such file, and the store holds records: put back the keys that sealed them",
             ));
         }
         let keys = Keys::load_or_make(&options.keys)?;
-        let wrong_key = |reason| StartError::content(&options.keys, reason);
+        let wrong_key = |reason: String| StartError::content(&options.keys, reason);
         let engine = Engine::new(keys.ring().map_err(wrong_key)?, policy)
             .map_err(|error| StartError::setting("policy", error))?;
+        let user = opened.first_keys.iter().find_map(|key| engine.user_of(key));
+        let mfa = engine_on(opened.store, engine);
+        if let Some(user) = user
+            && let Err(Refusal::Error(error @ (Error::KeyMissing(_) | Error::Corrupt))) =
+                mfa.run(Describe {}, Caller::host(user)).await.result
+        {
+            return Err(wrong_key(error.to_string()));
+        }
         let server = Server::new(
             issuer.clone(),
-            Service::new(engine_on(opened.store, engine), deliveries),
+            Service::new(mfa, deliveries),
             users,
             clients,
             Signer::new(issuer.clone(), &keys, clock.clone()).map_err(wrong_key)?,
@@ -120,6 +132,9 @@ impl Started {
     pub fn announcement(&self) -> String {
         let issuer = &self.issuer;
         let mut text = format!("listening on {}\n", issuer.as_str());
+        if let Ok(address) = self.listener.local_addr() {
+            text += &format!("address {address}\n");
+        }
         if matches!(self.server.service.deliveries(), Deliveries::Shown(_)) {
             let outbox = issuer.at("dev/outbox");
             text += &format!("development: messages and their codes are shown here and at {outbox}\n");

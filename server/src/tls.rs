@@ -23,5 +23,5 @@ pub async fn load(certificate: &Path, key: &Path) -> Result<RustlsConfig, StartE
     }
     RustlsConfig::from_pem_file(certificate, key)
         .await
-        .map_err(|error| StartError::File { path: certificate.to_owned(), error })
+        .map_err(|error| StartError::setting("tls-cert", format!("it, or --tls-key, is not right: {error}")))
 }

@@ -48,11 +48,16 @@ pub struct User {
 }
 
 impl User {
-    /// The call that this user's first factor makes, with what only the host knows.
+    /// The call that this user's first factor makes.
     pub fn caller(&self) -> Caller {
+        self.add_facts(Caller::host(&self.id))
+    }
+
+    /// A call of this user's, with what only the host knows.
+    pub fn add_facts(&self, caller: Caller) -> Caller {
         let emails = self.email.iter().filter(|_| self.email_verified).map(String::as_str);
         let expectation = if self.enrolled { Expectation::Enrolled } else { Expectation::Unknown };
-        Caller::host(&self.id)
+        caller
             .account_label(self.email.as_ref().unwrap_or(&self.username))
             .verified_emails(emails)
             .expects(expectation)

@@ -23,6 +23,8 @@ async fn an_app_from_enrollment_to_removal() {
 
     let (seed, associated, granted) = app.enroll_otp("ann").await;
     assert_eq!(associated.body["authenticator_type"], "otp");
+    let label = "otpauth://totp/mfacore:ann%40example.com?";
+    assert!(associated.text("barcode_uri").starts_with(label), "what an app shows of the user");
     assert_eq!(granted.body["token_type"], "Bearer");
 
     let mfa_token = app.mfa_token("ann").await;

@@ -150,9 +150,17 @@ fn keys_are_rotated_and_never_replaced() {
     let reseal = || program(folder.path(), &["reseal"]).output().unwrap();
     let swept = String::from_utf8(reseal().stdout).unwrap();
     assert_eq!(swept, "1 records are under the active key\n");
+    let restarted = Running::start(folder.path());
+    restarted.end();
     keys["retired"] = serde_json::json!([]);
     std::fs::write(&path, keys.to_string()).unwrap();
     assert!(reseal().status.success(), "the old key is not needed any more");
+
+    keys["active"]["id"] = serde_json::json!(3);
+    std::fs::write(&path, keys.to_string()).unwrap();
+    assert!(refused(folder.path(), &["--listen", "127.0.0.1:0"]).contains("no key 2"));
+    assert!(refused(folder.path(), &["reseal"]).contains("1 of 1 records could not be moved; the first: "));
+    assert!(refused(folder.path(), &["reseal", "--store", "sqlite:typo.db"]).contains("holds no record"));
 
     std::fs::remove_file(&path).unwrap();
     assert!(refused(folder.path(), &["--listen", "127.0.0.1:0"]).contains("put back the keys"));
@@ -182,7 +190,7 @@ fn a_start_that_cannot_be_right_is_refused_with_what_to_change() {
     write("bad.json", "[{}]");
     let own = ["--users", "users.json", "--clients", "clients.json"];
     let sent = [&own[..], &["--policy", r#"{"factors":["otp"]}"#]].concat();
-    let cases: [(&[&str], &[&str], &str); 19] = [
+    let cases: [(&[&str], &[&str], &str); 21] = [
         (&[], &["--listen", "0.0.0.0:0"], "loopback"),
         (&[], &["--issuer", "https://mfa.example/"], "behind no proxy"),
         (&own, &["--development", "--issuer", "https://mfa.example/"], "behind no proxy"),
@@ -200,7 +208,13 @@ fn a_start_that_cannot_be_right_is_refused_with_what_to_change() {
         (&sent, &["--tls-cert", "none.pem"], "--tls-key"),
         (&["--clients", "clients.json"], &[], "--users"),
         (&own, &["--webhook", "http://a.example/", "--webhook-secret", "x"], "https"),
-        (&own, &["--policy", "strict"], "strict"),
+        (&own, &["--policy", "strict"], "the profiles are recommended"),
+        (
+            &sent,
+            &["--issuer", "http://127.0.0.1/", "--tls-cert", "users.json", "--tls-key", "users.json"],
+            "https URL",
+        ),
+        (&sent, &["--issuer", "mfa"], "https URL"),
         (&own, &["--policy", r#"{"factors":[]}"#], "factors must hold"),
     ];
     for (first, then, hint) in cases {
@@ -220,6 +234,10 @@ fn the_tools_make_what_the_files_take() {
     let hash = String::from_utf8(hashing.wait_with_output().unwrap().stdout).unwrap();
     assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
 
+    let nothing = program(folder.path(), &["hash-password"]).stdin(Stdio::null()).output().unwrap();
+    assert!(!nothing.status.success() && nothing.stdout.is_empty());
+    let key = program(folder.path(), &["new-key"]).output().unwrap().stdout;
+    assert_eq!(key.len(), 45, "44 characters of base64, and the end of the line");
     let secret = String::from_utf8(program(folder.path(), &["new-secret"]).output().unwrap().stdout).unwrap();
     let digest = secret.lines().find_map(|line| line.strip_prefix("secret_sha256 ")).unwrap();
     assert_eq!(digest.len(), 64);

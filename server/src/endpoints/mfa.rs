@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use mfacore::commands::{Associate, Challenge, ListAuthenticators, RemoveAuthenticator};
-use mfacore::{Caller, Subject};
 
 use super::{Bearer, InPath};
 use crate::answer::{Answer, Refused};
@@ -29,10 +28,10 @@ use crate::server::Server;
 pub async fn associate(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
-    bearer: Bearer,
+    Bearer(token): Bearer,
     Json(associate, mut parameters): Json<Associate>,
 ) -> Result<Answer, Refused> {
-    let mut caller = bearer.caller();
+    let mut caller = server.bearer(token);
     let client = server.clients.try_authenticate(&headers, &mut parameters).map_err(Refused::at_bearer)?;
     if let Some(client) = client {
         caller = caller.client(&client.id);
@@ -50,8 +49,8 @@ pub async fn associate(
     responses((status = 200, description = "Pending ones are not active", body = [Authenticator]), Refusals,
         BearerRefusals)
 )]
-pub async fn list(State(server): State<Arc<Server>>, bearer: Bearer) -> Result<Answer, Refused> {
-    let listed = server.service.run(ListAuthenticators {}, bearer.caller()).await;
+pub async fn list(State(server): State<Arc<Server>>, Bearer(token): Bearer) -> Result<Answer, Refused> {
+    let listed = server.service.run(ListAuthenticators {}, server.bearer(token)).await;
     Ok(Answer::of(&listed.map_err(Refused::at_bearer)?))
 }
 
@@ -66,10 +65,10 @@ pub async fn list(State(server): State<Arc<Server>>, bearer: Bearer) -> Result<A
 )]
 pub async fn remove(
     State(server): State<Arc<Server>>,
-    bearer: Bearer,
+    Bearer(token): Bearer,
     InPath(authenticator_id): InPath<String>,
 ) -> Result<Answer, Refused> {
-    let removed = server.service.run(RemoveAuthenticator { authenticator_id }, bearer.caller()).await;
+    let removed = server.service.run(RemoveAuthenticator { authenticator_id }, server.bearer(token)).await;
     Ok(Answer::of(&removed.map_err(Refused::at_bearer)?))
 }
 
@@ -94,6 +93,6 @@ pub async fn challenge(
         challenge_type: parameters.take_public("challenge_type")?,
         authenticator_id: parameters.take_public("authenticator_id")?,
     };
-    let caller = Caller::token(mfa_token, Subject::FromToken).client(&client.id);
+    let caller = server.bearer(mfa_token).client(&client.id);
     Ok(Answer::of(&server.service.run(challenge, caller).await?))
 }

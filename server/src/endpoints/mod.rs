@@ -15,7 +15,7 @@ use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use mfacore::{Caller, SecretString, Subject};
+use mfacore::SecretString;
 use serde::de::DeserializeOwned;
 
 use crate::answer::Refused;
@@ -25,11 +25,6 @@ use crate::server::Server;
 pub struct Bearer(pub SecretString);
 
 impl Bearer {
-    /// Whoever the token names.
-    fn caller(&self) -> Caller {
-        Caller::token(self.0.clone(), Subject::FromToken)
-    }
-
     fn of(headers: &HeaderMap) -> Result<Self, Refused> {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let value = match (values.next(), values.next()) {
@@ -65,6 +60,7 @@ impl FromRequestParts<Arc<Server>> for Manager {
         let Bearer(token) = Bearer::of(&parts.headers)?;
         match &server.management {
             Some(digest) if digest.is_of(token.expose()) => Ok(Self),
+            None => Err(Refused::unauthorized("The management API has no token yet: --management-token.")),
             _ => {
                 tracing::warn!(target: "mfacore::audit", event = "management_token_failed");
                 Err(Refused::unauthorized("The management token is not right."))
