@@ -62,7 +62,7 @@ pub struct Serve {
     /// The certificate's private key in PEM.
     #[arg(long, env = "MFACORE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// The users: a JSON list of {id, username, password_hash, email?, email_verified?, name?}.
+    /// The users: a JSON list of {id, username, password_hash, email?, email_verified?, name?, enrolled?}.
     #[arg(long, env = "MFACORE_USERS", value_name = "FILE", requires = "clients")]
     pub users: Option<PathBuf>,
     /// The clients: a JSON list of {client_id, secret_sha256?, audiences?, origins?}.
