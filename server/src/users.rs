@@ -1,6 +1,7 @@
 //! The users and their passwords: the first factor. A host has its own directory in this place.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ const PASSWORD_REFILL: Duration = Duration::from_secs(6);
 const PASSWORD_BYTES_MAX: usize = 1024;
 
 /// A user.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct User {
     /// What the engine and tokens name the user by; it never changes.
@@ -45,6 +46,13 @@ pub struct User {
     /// nothing, lets nobody enroll anew.
     #[serde(default)]
     pub enrolled: bool,
+}
+
+impl fmt::Debug for User {
+    /// Shows neither hash nor address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl User {
@@ -189,6 +197,8 @@ mod tests {
         let hash = hash_password(&"right".into()).unwrap();
         let users = Users::new(vec![user("auth0|1", "ann", &hash)], stopped()).unwrap();
         assert_eq!(users.authenticate("ann", "right".into()).await.unwrap().id, "auth0|1");
+        let shown = format!("{:?}", users.by_id("auth0|1").unwrap());
+        assert!(shown.contains("auth0|1") && !shown.contains(&hash), "{shown}");
         assert!(users.authenticate("ann", "wrong".into()).await.is_err());
         assert!(users.authenticate("bob", "right".into()).await.is_err());
         let mut last = None;
